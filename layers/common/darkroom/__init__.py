@@ -1,0 +1,1 @@
+"""Ask once for a generated image; its bytes end up once in your own bucket."""
