@@ -1,0 +1,355 @@
+"""The life of one task: every state it can be in, every move it can make, and when to look at it next.
+
+    accepted ──▶ submitting ──▶ upstream_queued ─▶ generating ─▶ upstream_archiving ──▶ storing ──▶ succeeded
+        │            │  ▲  ╲            (in any order, some left out)                       │
+        ▼            ▼  │   ╲▶ submission_unknown ──▶ any of the three, or storing          ▼
+     canceled   waiting_for_slot                                                         failed
+
+Every open phase before `storing` can also end `failed` (unless it only waits), `canceled` or `expired`. From `storing` on the
+picture is kept. A terminal task never moves again, but an `expired` one may still gain late pictures. Besides
+moving, an open or expired task may be rewritten in its phase: looked at later, leased, asked to cancel.
+
+Times are Unix seconds; spans are seconds. Nothing here reads a clock.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Self
+
+from darkroom.errors import IllegalMove
+
+LAST_DELIVERY_S = 27 * 60
+"""HiAPI's last callback attempt comes about 26 minutes after the end; one look follows it (HiAPI examples, README)."""
+
+TAIL_S = 24 * 3600
+"""How long after the first POST an expired task is still asked about."""
+
+TAIL_MAX_S = 4 * 3600
+_FAR_S = 120
+
+
+class Status(StrEnum):
+    """What an application acts on: a closed set."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+
+
+class Phase(StrEnum):
+    """Where exactly a task is, for people: an open set."""
+
+    ACCEPTED = "accepted"
+    WAITING = "waiting_for_slot"
+    SUBMITTING = "submitting"
+    UNKNOWN = "submission_unknown"
+    QUEUED = "upstream_queued"
+    GENERATING = "generating"
+    ARCHIVING = "upstream_archiving"
+    STORING = "storing"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+
+
+_P = Phase
+IN_FLIGHT = frozenset({_P.QUEUED, _P.GENERATING, _P.ARCHIVING})
+_END_EARLY = frozenset({_P.CANCELED, _P.EXPIRED})
+_HEARD = IN_FLIGHT | {_P.STORING, _P.FAILED} | _END_EARLY
+
+MOVES: Mapping[Phase, frozenset[Phase]] = {
+    _P.ACCEPTED: frozenset({_P.SUBMITTING}) | _END_EARLY,
+    # A gateway's proxy may answer 503 although the work was accepted: news for a waiting task is believed.
+    _P.WAITING: frozenset({_P.SUBMITTING}) | _HEARD,
+    _P.SUBMITTING: frozenset({_P.WAITING, _P.UNKNOWN}) | _HEARD,
+    _P.UNKNOWN: _HEARD,
+    _P.QUEUED: _HEARD - {_P.QUEUED},
+    _P.GENERATING: _HEARD - {_P.GENERATING},
+    _P.ARCHIVING: _HEARD - {_P.ARCHIVING},
+    _P.STORING: frozenset({_P.SUCCEEDED, _P.FAILED}),
+    _P.SUCCEEDED: frozenset(),
+    _P.FAILED: frozenset(),
+    _P.CANCELED: frozenset(),
+    _P.EXPIRED: frozenset(),
+}
+
+TERMINAL = frozenset(phase for phase, onward in MOVES.items() if not onward)
+OPEN = frozenset(MOVES) - TERMINAL
+NOT_SENT = frozenset({_P.ACCEPTED, _P.WAITING})
+SENDING = frozenset({_P.SUBMITTING, _P.UNKNOWN})
+_AMENDABLE = OPEN | {_P.EXPIRED}
+
+STATUS: Mapping[Phase, Status] = {
+    phase: Status(phase.value)
+    if phase in TERMINAL
+    else (Status.QUEUED if phase in NOT_SENT | {_P.SUBMITTING} else Status.RUNNING)
+    for phase in Phase
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How patient this deployment is; all in seconds."""
+
+    first_check_s: float = 60
+    recheck_max_s: float = 300
+    max_wait_s: float = 24 * 3600
+    inline_lease_s: float = 25
+    queued_lease_s: float = 150
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """One result as the upstream offers it: a URL that may die soon."""
+
+    url: str
+    expires_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """The facts of one stored picture; its bytes are in the bucket."""
+
+    index: int
+    content_type: str
+    size: int
+    width: int
+    height: int
+    sha256: str
+    created_at: float
+    attempt: int = 1
+    late: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskError:
+    """Why a task ended without (all of) what was asked; `charged` is yes, no or unknown."""
+
+    code: str
+    message: str
+    retryable: str = "manual"
+    charged: str = "unknown"
+    upstream_code: str | None = None
+    upstream_message: str | None = None
+    upstream_request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the application asked, and the exact bytes that are (re-)sent upstream for it."""
+
+    input: Mapping[str, Any]
+    body: bytes
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One row of the table. `request` is None where it was not read along; `images` are the stored ones."""
+
+    id: str
+    owner: str
+    upstream: str
+    model: str
+    timeout_s: int
+    created_at: float
+    phase: Phase
+    next_check_at: float | None
+    route: str | None = None
+    preset: str | None = None
+    user: str | None = None
+    retry_of: str | None = None
+    version: int = 1
+    attempt: int = 1
+    cancel_requested: bool = False
+    callback_expected: bool = False
+    upstream_task_id: str | None = None
+    upstream_request_id: str | None = None
+    first_sent_at: float | None = None
+    submitted_at: float | None = None
+    terminal_at: float | None = None
+    looks: int = 0
+    lease: str | None = None
+    lease_until: float | None = None
+    news_at: float | None = None
+    news_by: str | None = None
+    outputs: tuple[Output, ...] = ()
+    images: tuple[Image, ...] = ()
+    error: TaskError | None = None
+    request: Request | None = None
+
+    # -- what can be asked of a task ----------------------------------------------------------------
+
+    @property
+    def status(self) -> Status:
+        return STATUS[self.phase]
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.phase in TERMINAL
+
+    @property
+    def deadline_at(self) -> float | None:
+        """Counted from submission; None until then."""
+        return None if self.submitted_at is None else self.submitted_at + self.timeout_s
+
+    @property
+    def submission_key(self) -> str:
+        """The upstream's idempotency key: one per attempt."""
+        return f"{self.id}:{self.attempt}"
+
+    def leased(self, now: float) -> bool:
+        """Whether somebody is storing this task's pictures right now."""
+        return self.lease_until is not None and now < self.lease_until
+
+    def give_up_at(self, timing: Timing) -> float:
+        """When waiting for news of this open task ends."""
+        if self.phase in NOT_SENT:
+            return self.created_at + timing.max_wait_s
+        return (self.submitted_at or self.first_sent_at or self.created_at) + self.timeout_s
+
+    def next_look(self, now: float, timing: Timing, *, jitter: float) -> float | None:
+        """When to look again after a look at `now`; `jitter` in [0, 1) spreads looks by ±10 %. None: never."""
+        if self.phase is Phase.EXPIRED:
+            return self._next_late_look(now, timing)
+        gap = _doubling(timing.first_check_s, self.looks, timing.recheck_max_s)
+        due = now + gap * (0.9 + 0.2 * jitter)
+        landmarks = ((self.submitted_at or self.created_at) + LAST_DELIVERY_S, self.give_up_at(timing))
+        return min([due, *(at for at in landmarks if now < at)])
+
+    def _next_late_look(self, now: float, timing: Timing) -> float | None:
+        end = (self.first_sent_at or self.created_at) + TAIL_S
+        if self.upstream_task_id is None or self.images or now >= end:
+            return None
+        return min(now + _doubling(timing.recheck_max_s, self.looks, TAIL_MAX_S), end)
+
+    # -- moves: sending -----------------------------------------------------------------------------
+
+    def submitting(self, now: float) -> Self:
+        """The POST goes out next."""
+        return self._move(Phase.SUBMITTING, first_sent_at=self.first_sent_at or now)
+
+    def submitted(self, now: float, *, upstream_task_id: str, request_id: str | None = None) -> Self:
+        """The upstream has accepted. The next look stays where it was: moving the key would cost two writes."""
+        return self._move(Phase.QUEUED, **self._adopted(now, upstream_task_id), upstream_request_id=request_id)
+
+    def wait(self, *, until: float) -> Self:
+        """Refused before any work was done: the same bytes go again at `until`."""
+        return self._move(Phase.WAITING, next_check_at=until)
+
+    def lost(self, *, next_check_at: float) -> Self:
+        """The answer to the POST was lost: nobody knows whether it was accepted."""
+        return self._move(Phase.UNKNOWN, next_check_at=next_check_at)
+
+    # -- moves: news --------------------------------------------------------------------------------
+
+    def progressed(self, phase: Phase, now: float, *, upstream_task_id: str | None = None) -> Self:
+        """The upstream is at work on it."""
+        return self._move(phase, **self._adopted(now, upstream_task_id))
+
+    def storing(
+        self,
+        now: float,
+        *,
+        by: str,
+        lease: str,
+        lease_s: float,
+        outputs: tuple[Output, ...],
+        upstream_task_id: str | None = None,
+    ) -> Self:
+        """The success is known and safe; the holder of `lease` fetches the bytes. An expired task stays expired."""
+        heard = {
+            **self._adopted(now, upstream_task_id),
+            **self._lease(now, lease, lease_s),
+            "news_at": now,
+            "news_by": by,
+            "outputs": outputs,
+        }
+        return self._amend(**heard) if self.phase is Phase.EXPIRED else self._move(Phase.STORING, **heard)
+
+    def lease_taken(self, now: float, *, lease: str, lease_s: float, outputs: tuple[Output, ...] | None = None) -> Self:
+        """Somebody else stores now: the former holder handed over or died."""
+        return self._amend(**self._lease(now, lease, lease_s), outputs=self.outputs if outputs is None else outputs)
+
+    # -- moves: ends --------------------------------------------------------------------------------
+
+    def stored(self, now: float, images: tuple[Image, ...]) -> Self:
+        """The bytes are in the bucket: `succeeded`, or an expired task's late pictures."""
+        if self.phase is Phase.EXPIRED:
+            late = tuple(replace(image, late=True) for image in images)
+            return self._amend(images=late, next_check_at=None, lease=None, lease_until=None, outputs=())
+        return self._end(Phase.SUCCEEDED, now, images=images)
+
+    def failed(self, now: float, error: TaskError, *, by: str, upstream_task_id: str | None = None) -> Self:
+        """It will never succeed; a task whose cancelling was asked for before its result was known ends canceled."""
+        if self.cancel_requested and self.phase is not Phase.STORING:
+            return self.canceled(now, charged=error.charged, by=by, upstream_task_id=upstream_task_id)
+        adopted = self._adopted(now, upstream_task_id)
+        return self._end(Phase.FAILED, now, error=error, news_by=by, **adopted)
+
+    def canceled(self, now: float, *, charged: str, by: str, upstream_task_id: str | None = None) -> Self:
+        """Nobody wants the result any more; `charged` says what it cost all the same."""
+        error = TaskError(code="canceled", message="canceled on request", charged=charged)
+        adopted = self._adopted(now, upstream_task_id)
+        return self._end(Phase.CANCELED, now, error=error, news_by=by, **adopted)
+
+    def cancel_asked(self) -> Self:
+        """Any later end makes it `canceled`."""
+        return self._amend(cancel_requested=True)
+
+    def expired(self, now: float, error: TaskError, timing: Timing) -> Self:
+        """The deadline has passed; asked about a little longer where the upstream knows the task."""
+        if self.cancel_requested:
+            return self.canceled(now, charged=error.charged, by="deadline")
+        ended = self._end(Phase.EXPIRED, now, error=error, news_by="deadline", looks=0)
+        return replace(ended, next_check_at=ended.next_look(now, timing, jitter=0.5))
+
+    # -- changes within a phase ---------------------------------------------------------------------
+
+    def looked(self, *, next_check_at: float | None) -> Self:
+        """Written before asking, so that a crash means a later look, not none."""
+        return self._amend(looks=self.looks + 1, next_check_at=next_check_at)
+
+    def released(self, *, next_check_at: float) -> Self:
+        """The holder gives the lease back: the bytes cannot be had just now."""
+        return self._amend(lease=None, lease_until=None, next_check_at=next_check_at)
+
+    def given_up_late(self) -> Self:
+        """Nothing more will come for this expired task."""
+        return self._amend(next_check_at=None, lease=None, lease_until=None, outputs=())
+
+    def _adopted(self, now: float, upstream_task_id: str | None) -> dict[str, Any]:
+        if self.upstream_task_id is not None or upstream_task_id is None:
+            return {}
+        submitted = {} if self.is_terminal else {"submitted_at": self.submitted_at or now}
+        return {"upstream_task_id": upstream_task_id, **submitted}
+
+    def _lease(self, now: float, lease: str, lease_s: float) -> dict[str, Any]:
+        """A lease, and a look soon after its end where the next one lies far behind it."""
+        until = now + lease_s
+        late = self.next_check_at is None or self.next_check_at > until + _FAR_S
+        due = {"next_check_at": until + 1} if late else {}
+        return {"lease": lease, "lease_until": until, **due}
+
+    def _end(self, to: Phase, now: float, **changes: Any) -> Self:
+        closed = {"terminal_at": now, "next_check_at": None, "lease": None, "lease_until": None, "outputs": ()}
+        return self._move(to, **(closed | changes))
+
+    def _move(self, to: Phase, **changes: Any) -> Self:
+        if to not in MOVES[self.phase]:
+            raise IllegalMove(f"{self.id}: {self.phase} → {to}")
+        return replace(self, phase=to, version=self.version + 1, **changes)
+
+    def _amend(self, **changes: Any) -> Self:
+        if self.phase not in _AMENDABLE:
+            raise IllegalMove(f"{self.id}: {self.phase} is closed")
+        return replace(self, version=self.version + 1, **changes)
+
+
+def _doubling(first: float, times: int, ceiling: float) -> float:
+    return float(min(first * 2 ** min(times, 30), ceiling))

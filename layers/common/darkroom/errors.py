@@ -1,0 +1,134 @@
+"""Every error that Darkroom raises on purpose, sorted by what to do next.
+
+DarkroomError
+├── ConfigurationError        fix the deployment: a setting or secret is missing or contradicts another
+├── IllegalMove               fix our code: the state machine forbids this move
+├── KeyReused                 tell the caller: this Idempotency-Key belongs to another request
+├── StoreError                our own services
+│   ├── TaskExists            read: somebody added this task before us
+│   ├── TaskChanged           re-read and decide again: somebody moved the task first
+│   └── StorageUnavailable    ask again: table, bucket, queue or secret did not answer
+├── UpstreamError             what a gateway said, or failed to say
+│   ├── UpstreamUnavailable   ask again, same key: it provably did no work
+│   ├── UpstreamRefused       do not ask again: it said no
+│   ├── OutcomeUnknown        find out: it may have done the work
+│   └── UpstreamTaskNotFound  look once more, then give up: it does not know this task
+├── CallbackRejected          somebody else wrote this callback
+│   ├── TokenRejected         answer as if there were no such task
+│   └── SignatureRejected     answer 401
+└── DownloadError             the bytes behind an output URL
+    ├── DownloadInterrupted   try the same URL again
+    ├── OutputGone            ask the upstream for a fresh URL
+    └── OutputRefused         give up: not an image, too large, or an address we never fetch
+"""
+
+
+class DarkroomError(Exception):
+    """Base of everything below."""
+
+
+class ConfigurationError(DarkroomError):
+    """A setting or secret is missing or contradicts another; the message names it."""
+
+
+class IllegalMove(DarkroomError):
+    """The state machine forbids this move."""
+
+
+class KeyReused(DarkroomError):
+    """The owner has used this Idempotency-Key for another request."""
+
+
+class StoreError(DarkroomError):
+    """Base of what our own table, bucket and queue report."""
+
+
+class TaskExists(StoreError):
+    """The task row is there already."""
+
+
+class TaskChanged(StoreError):
+    """The task moved since it was read."""
+
+
+class StorageUnavailable(StoreError):
+    """One of our own services did not answer; the message names it."""
+
+
+class UpstreamError(DarkroomError):
+    """What a gateway answered: code and message as it said them, without keys or URL queries.
+
+    `status` is the HTTP status (None without an answer), `retry_after` is in seconds (None when not said),
+    `raw` is the answer's body, capped.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        status: int | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        raw: bytes = b"",
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.status = status
+        self.request_id = request_id
+        self.retry_after = retry_after
+        self.raw = raw
+
+
+class UpstreamUnavailable(UpstreamError):
+    """Refused before any work was done (429, 503, connection refused): the same request may go again."""
+
+
+class UpstreamRefused(UpstreamError):
+    """A definite no: `reason` is our error code for it, `charged` what it cost."""
+
+    def __init__(self, message: str, *, reason: str, charged: str = "no", **kwargs: object) -> None:
+        super().__init__(message, **kwargs)  # type: ignore[arg-type]  # forwards UpstreamError's own keywords
+        self.reason = reason
+        self.charged = charged
+
+
+class OutcomeUnknown(UpstreamError):
+    """The answer was lost or makes no sense: the work may have been done and billed."""
+
+
+class UpstreamTaskNotFound(UpstreamError):
+    """The gateway does not know the task (or it belongs to another account)."""
+
+
+class CallbackRejected(DarkroomError):
+    """A callback that the upstream did not write, or not to us."""
+
+
+class TokenRejected(CallbackRejected):
+    """The token in the callback's path is not ours, or has been retired."""
+
+
+class SignatureRejected(CallbackRejected):
+    """The signature is missing or does not fit the bytes."""
+
+
+class DownloadError(DarkroomError):
+    """The bytes behind an output URL could not be had; the message holds no URL query."""
+
+
+class DownloadInterrupted(DownloadError):
+    """A passing fault: time-out, broken connection, 5xx, 429."""
+
+
+class OutputGone(DownloadError):
+    """401, 403, 404 or 410: expired, or not there yet."""
+
+
+class OutputRefused(DownloadError):
+    """Never acceptable, however often it is fetched; `code` is the task error it leads to."""
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
