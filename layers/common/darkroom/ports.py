@@ -1,0 +1,246 @@
+"""What the use-cases need from the outside, as Protocols: the adapters and the in-memory ports both keep them."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from darkroom.domain.news import News
+from darkroom.domain.task import Request, Task
+
+Clock = Callable[[], float]
+"""Unix seconds, now."""
+
+Randomness = Callable[[int], bytes]
+"""So many unguessable bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Who an owner's idempotency key belongs to; `fresh` when this very call took it."""
+
+    task_id: str
+    fingerprint: str
+    fresh: bool
+
+
+EVIDENCE_CHARACTERS = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """The upstream's last body for a support ticket: capped, without URL queries; `at` in Unix seconds."""
+
+    body: str
+    at: float
+    source: str
+    status: int | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListQuery:
+    """One page of an owner's tasks, newest first; `before` is the id that the last page ended with."""
+
+    owner: str
+    limit: int
+    before: str | None = None
+    created_after: float | None = None
+    created_before: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListPage:
+    """Tasks in order; `last_seen` is where the next page starts, None when there is none."""
+
+    tasks: Sequence[Task]
+    last_seen: str | None
+
+
+class Tasks(Protocol):
+    """The tasks' table. It knows versions and due times, and nothing of states.
+
+    Every method raises StorageUnavailable when the table does not answer within its retries.
+    """
+
+    def add(self, task: Task) -> None:
+        """Write a new row; raises TaskExists when the id is taken. Our own lost answer is success."""
+
+    def get(self, task_id: str) -> Task | None:
+        """A consistent read of the row, with its images; `request` comes along only where it is stored in the row."""
+
+    def move(self, before: Task, after: Task) -> None:
+        """Write `after` if the row still has `before.version`, otherwise raise TaskChanged. Our own lost answer is success."""
+
+    def request_of(self, task: Task) -> Request:
+        """The task's request, from the row or from its own."""
+
+    def overdue(self, now: float, *, limit: int) -> Sequence[str]:
+        """Ids whose next look is due, oldest first; a hint (eventually consistent), the row decides."""
+
+    def list(self, query: ListQuery) -> ListPage:
+        """An owner's tasks; eventually consistent."""
+
+    def keep_evidence(self, task_id: str, evidence: Evidence) -> None:
+        """Replace the upstream's last body."""
+
+    def evidence(self, task_id: str) -> Evidence | None:
+        """The upstream's last body, where one was kept."""
+
+
+class Claims(Protocol):
+    """Which task an (owner, Idempotency-Key) names."""
+
+    def claim(self, owner: str, key: str, *, fingerprint: str, task_id: str, now: float) -> Claim:
+        """Take the key for `task_id`, or say whose it is; kept at least 24 h."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """What is stored of a caller's key: never the key itself, only its SHA-256 (hex)."""
+
+    id: str
+    sha256: str
+    owner: str
+    scopes: frozenset[str]
+    created_at: float
+    name: str | None = None
+    hint: str = ""
+    revoked_at: float | None = None
+
+
+class ApiKeys(Protocol):
+    """The callers' keys."""
+
+    def find(self, sha256: str) -> ApiKey | None:
+        """The key with this hash (revoked ones too); cached for as long as the deployment says."""
+
+    def add(self, key: ApiKey) -> None:
+        """Store a new key."""
+
+    def list(self) -> Sequence[ApiKey]:
+        """All keys, oldest first."""
+
+    def revoke(self, key_id: str, *, now: float) -> bool:
+        """Whether such a key exists; revoking twice is fine."""
+
+
+class Body(Protocol):
+    """A readable body, asked for at most `size` bytes at a time."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+
+
+class Bucket(Protocol):
+    """The owner's pictures. Every method raises StorageUnavailable when the bucket does not answer."""
+
+    def put(self, key: str, body: Body, *, size: int, content_type: str, filename: str) -> bool:
+        """Write `size` bytes unless the key is taken; False when it was. Errors of `body.read` pass through."""
+
+    def read(self, key: str) -> AbstractContextManager[Iterator[bytes]]:
+        """The stored bytes in chunks; raises KeyError when there are none."""
+
+    def exists(self, key: str) -> bool: ...
+
+    def presign(self, key: str, *, expires_s: int) -> str:
+        """A URL that gives the bytes to anybody for so long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """An opened output: `size` is None when the server does not say; `chunks` raises DownloadInterrupted when it breaks."""
+
+    size: int | None
+    chunks: Iterator[bytes]
+
+
+class Downloads(Protocol):
+    """Fetching what an upstream names, and nothing inside our network."""
+
+    def open(self, url: str, *, timeout_s: float) -> AbstractContextManager[Download]:
+        """GET `url`; raises DownloadInterrupted, OutputGone or OutputRefused. `timeout_s` bounds the whole fetch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A message of the work queue: `do` is submit or store."""
+
+    do: str
+    task_id: str
+    attempt: int
+    lease: str | None = None
+
+
+class Queue(Protocol):
+    """The work queue and its dead letters."""
+
+    def send(self, job: Job) -> None:
+        """Raises StorageUnavailable."""
+
+    def redrive(self, *, limit: int) -> int:
+        """Move dead letters back; how many."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promises:
+    """What an upstream promises; the pipeline asks these and never the upstream's name."""
+
+    collapses_repeats_for_s: float = 0.0  # same key, same bytes: one task; 0 = it does not
+    calls_back: bool = False
+    signs_callbacks: bool = False
+    can_cancel: bool = False
+
+    @property
+    def collapses_repeats(self) -> bool:
+        return self.collapses_repeats_for_s > 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The upstream took the task; `replayed` when it says that it had it already."""
+
+    upstream_task_id: str
+    replayed: bool = False
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """A callback that came through the door: `trusted` when signed and fresh, otherwise only a hint.
+
+    `news` is None when the body is unreadable or not terminal; `why` says so in a few words.
+    """
+
+    trusted: bool
+    news: News | None
+    why: str = ""
+    raw: bytes = b""
+
+
+class Upstream(Protocol):
+    """One gateway. Errors are UpstreamError's leaves; raw bodies are capped and hold no key."""
+
+    name: str
+    promises: Promises
+
+    def freeze(self, *, model: str, route: str | None, input: Mapping[str, Any], callback_url: str | None) -> bytes:
+        """The exact bytes to send, now and at every repeat."""
+
+    def submit(self, body: bytes, *, key: str, timeout_s: float) -> Accepted:
+        """POST once; raises UpstreamUnavailable, UpstreamRefused or OutcomeUnknown."""
+
+    def look(self, upstream_task_id: str, *, attempt: int, timeout_s: float) -> News:
+        """Ask about a task; raises UpstreamUnavailable, UpstreamRefused, OutcomeUnknown or UpstreamTaskNotFound."""
+
+    def hear(self, headers: Mapping[str, str], raw: bytes, *, attempt: int, now: float) -> Heard:
+        """Read a callback; raises SignatureRejected. Header names come in any case."""
+
+
+class Secrets(Protocol):
+    """The deployment's secrets, cached; a rotation needs no deploy. Values never appear in a repr."""
+
+    def get(self, name: str) -> str:
+        """The trimmed value, empty when not set; raises StorageUnavailable."""
+
+    def refresh(self) -> None:
+        """Forget the cache: the next get reads anew."""

@@ -1,0 +1,127 @@
+"""The deployment's settings: read once from the environment, checked by hand, frozen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from darkroom.domain.task import Timing
+from darkroom.errors import ConfigurationError
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting of every function; spans in seconds, sizes in bytes."""
+
+    table: str
+    bucket: str
+    queue_url: str
+    dead_letter_queue_url: str
+    secret_id: str
+    stage: str = "prod"
+    public_url: str | None = None
+    hiapi_base_url: str = "https://api.hiapi.ai"
+    allowed_output_origins: frozenset[str] = frozenset()
+    timing: Timing = Timing()
+    store_retry_s: tuple[float, ...] = (0.0, 2.0, 8.0, 30.0)
+    task_timeout_s: int = 1800
+    max_image_bytes: int = 32 * 1024 * 1024
+    image_retention_days: int = 30
+    wait_cap_s: float = 5.0
+    key_cache_s: float = 60.0
+    secret_cache_s: float = 300.0
+
+
+def read_settings(env: Mapping[str, str]) -> Settings:
+    """The settings in `env`; raises ConfigurationError with one line that names the variable and what would be right."""
+    read = _Reader(env)
+    first, ceiling = read.span("DARKROOM_FIRST_CHECK_S", 60), read.span("DARKROOM_RECHECK_MAX_S", 300)
+    if ceiling < first:
+        raise ConfigurationError(
+            f"DARKROOM_RECHECK_MAX_S is {ceiling:g}, below DARKROOM_FIRST_CHECK_S ({first:g}): it must be at least as long"
+        )
+    return Settings(
+        table=read.required("DARKROOM_TABLE"),
+        bucket=read.required("DARKROOM_BUCKET"),
+        queue_url=read.required("DARKROOM_QUEUE_URL"),
+        dead_letter_queue_url=read.required("DARKROOM_DEAD_LETTER_QUEUE_URL"),
+        secret_id=read.required("DARKROOM_SECRET_ID"),
+        stage=read.text("DARKROOM_STAGE", "prod"),
+        public_url=read.origin("DARKROOM_PUBLIC_URL"),
+        hiapi_base_url=read.base_url("HIAPI_BASE_URL", "https://api.hiapi.ai"),
+        allowed_output_origins=read.origins("DARKROOM_ALLOWED_OUTPUT_ORIGINS"),
+        timing=Timing(first_check_s=first, recheck_max_s=ceiling, max_wait_s=read.span("DARKROOM_MAX_WAIT_S", 86_400)),
+        store_retry_s=read.spans("DARKROOM_STORE_RETRY_S", "0,2,8,30"),
+        task_timeout_s=read.whole("DARKROOM_TASK_TIMEOUT_S", 1800, 60, 86_400),
+        max_image_bytes=read.whole("DARKROOM_MAX_IMAGE_BYTES", 32 * 1024 * 1024, 1024, 5 * 1024**3),
+        image_retention_days=read.whole("DARKROOM_IMAGE_RETENTION_DAYS", 30, 0, 3650),
+        wait_cap_s=read.span("DARKROOM_WAIT_CAP_S", 5, least=0, most=25),
+        key_cache_s=read.span("DARKROOM_KEY_CACHE_S", 60, least=0),
+        secret_cache_s=read.span("DARKROOM_SECRET_CACHE_S", 300, least=0),
+    )
+
+
+class _Reader:
+    """Reads one variable at a time and complains by name."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+
+    def text(self, name: str, default: str) -> str:
+        return self._env.get(name, "").strip() or default
+
+    def required(self, name: str) -> str:
+        value = self.text(name, "")
+        if not value:
+            raise ConfigurationError(f"{name} is not set: the template sets it; so must whoever starts the function by hand")
+        return value
+
+    def span(self, name: str, default: float, *, least: float = 0.01, most: float = 604_800) -> float:
+        return self._number(name, self.text(name, str(default)), least, most)
+
+    def spans(self, name: str, default: str) -> tuple[float, ...]:
+        return tuple(self._number(name, part, 0, 600) for part in self.text(name, default).split(","))
+
+    def whole(self, name: str, default: int, least: int, most: int) -> int:
+        value = self._number(name, self.text(name, str(default)), least, most)
+        if value != int(value):
+            raise ConfigurationError(f"{name} is {value:g}: a whole number is needed")
+        return int(value)
+
+    def _number(self, name: str, text: str, least: float, most: float) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not least <= value <= most:
+            raise ConfigurationError(f"{name} is {text.strip()!r}: a number from {least:g} to {most:g} is needed")
+        return value
+
+    def base_url(self, name: str, default: str) -> str:
+        value = self.text(name, default).rstrip("/").removesuffix("/v1").rstrip("/")
+        _check(name, value, path_allowed=True)
+        return value
+
+    def origin(self, name: str) -> str | None:
+        value = self.text(name, "").rstrip("/")
+        if not value:
+            return None
+        _check(name, value, path_allowed=False)
+        return value
+
+    def origins(self, name: str) -> frozenset[str]:
+        values = [part.strip().rstrip("/") for part in self.text(name, "").split(",") if part.strip()]
+        for value in values:
+            if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).netloc or urlsplit(value).path:
+                raise ConfigurationError(f"{name} holds {value!r}: each entry must be an origin such as http://127.0.0.1:9000")
+        return frozenset(values)
+
+
+def _check(name: str, value: str, *, path_allowed: bool) -> None:
+    parts = urlsplit(value)
+    plain_http_is_fine = parts.scheme == "http" and parts.hostname in _LOOPBACK
+    if not parts.hostname or not (parts.scheme == "https" or plain_http_is_fine):
+        raise ConfigurationError(f"{name} is {value!r}: an https URL is needed (http only for loopback)")
+    if parts.query or parts.fragment or parts.username or (parts.path and not path_allowed):
+        raise ConfigurationError(f"{name} is {value!r}: only scheme, host and port are allowed")

@@ -1,0 +1,268 @@
+"""One look at one task that has been silent too long."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from darkroom.domain.news import Verdict
+from darkroom.domain.redact import redact
+from darkroom.domain.task import IN_FLIGHT, NOT_SENT, SENDING, Phase, Task, TaskError, Timing
+from darkroom.errors import (
+    StorageUnavailable,
+    TaskChanged,
+    UpstreamError,
+    UpstreamRefused,
+)
+from darkroom.ports import EVIDENCE_CHARACTERS, Clock, Evidence, Job, Queue, Tasks, Upstream
+from darkroom.usecases.settle_task import settle_task
+from darkroom.usecases.submit_task import submit_task
+
+STORE_GIVE_UP_S = 24 * 3600
+"""A success whose bytes cannot be brought home for a day has failed; HiAPI keeps outputs for about 7 days."""
+
+_QUIET = frozenset({"not_due", "changed", "left", "storage_error"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What one look did: a word, the task before and after, how late the look was in seconds."""
+
+    outcome: str
+    task_id: str
+    before: Task | None = None
+    after: Task | None = None
+    overdue_s: float = 0.0
+    fault: str | None = None
+    refused: str | None = None
+    not_replayed: bool = False
+
+    @property
+    def looked(self) -> bool:
+        return self.outcome not in _QUIET
+
+    @property
+    def moved(self) -> bool:
+        return bool(self.before and self.after and self.before.phase is not self.after.phase)
+
+    @property
+    def missed_callback(self) -> bool:
+        """Whether polling found an end that a callback should have told."""
+        return self.outcome == "recovered" and bool(self.before and self.before.callback_expected)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Means:
+    """What a look works with."""
+
+    lease: str
+    clock: Clock
+    jitter: Callable[[], float]
+    tasks: Tasks
+    queue: Queue
+    upstream: Upstream
+    timing: Timing
+    look_timeout_s: float
+    submit_timeout_s: float
+
+
+def look_at_task(
+    task_id: str,
+    *,
+    lease: str,
+    clock: Clock,
+    jitter: Callable[[], float],
+    tasks: Tasks,
+    queue: Queue,
+    upstream_of: Callable[[str], Upstream],
+    timing: Timing,
+    look_timeout_s: float = 10.0,
+    submit_timeout_s: float = 20.0,
+) -> Look:
+    """Look once, if the row says that it is time; the next look is written down before anybody is asked.
+
+    Raises StorageUnavailable and TaskChanged: the task then keeps a time at which it is looked at again.
+    """
+    now = clock()
+    task = tasks.get(task_id)
+    if task is None or task.next_check_at is None or task.next_check_at > now:
+        return Look(outcome="not_due", task_id=task_id)
+    ahead = task.looked(next_check_at=_next(task, now, timing, jitter()))
+    try:
+        tasks.move(task, ahead)
+    except TaskChanged:
+        return Look(outcome="changed", task_id=task_id)
+    means = _Means(
+        lease=lease,
+        clock=clock,
+        jitter=jitter,
+        tasks=tasks,
+        queue=queue,
+        upstream=upstream_of(task.upstream),
+        timing=timing,
+        look_timeout_s=look_timeout_s,
+        submit_timeout_s=submit_timeout_s,
+    )
+    look = _dispatch(ahead, means, now)
+    return Look(
+        outcome=look.outcome,
+        task_id=task_id,
+        before=task,
+        after=look.after or ahead,
+        overdue_s=now - task.next_check_at,
+        fault=look.fault,
+        refused=look.refused,
+        not_replayed=look.not_replayed,
+    )
+
+
+def _next(task: Task, now: float, timing: Timing, jitter: float) -> float | None:
+    at = task.next_look(now, timing, jitter=jitter)
+    if task.leased(now) and task.lease_until is not None:
+        return task.lease_until + 1
+    return at
+
+
+def _dispatch(task: Task, means: _Means, now: float) -> Look:
+    if task.phase in NOT_SENT:
+        return _look_at_unsent(task, means, now)
+    if task.phase in SENDING:
+        return _look_at_unanswered(task, means, now)
+    if task.phase is Phase.STORING:
+        return _look_at_storing(task, means, now)
+    if task.phase in IN_FLIGHT:
+        return _ask(task, means, now)
+    return _look_at_expired(task, means, now)
+
+
+def _look_at_unsent(task: Task, means: _Means, now: float) -> Look:
+    if now >= task.give_up_at(means.timing):
+        return _expire(
+            task, means, now, "no slot was free before the longest wait was over", code="deadline_exceeded", charged="no"
+        )
+    if not means.upstream.promises.collapses_repeats:
+        return _hand_to_worker(task, means, do="submit")
+    sending = task.submitting(now)
+    try:
+        means.tasks.move(task, sending)
+    except TaskChanged:
+        return Look(outcome="changed", task_id=task.id)
+    return _send(sending, means, maybe_sent=False)
+
+
+def _look_at_unanswered(task: Task, means: _Means, now: float) -> Look:
+    """The outcome of a POST is unknown: ask the same again where repeats collapse, otherwise wait for a callback."""
+    if now >= task.give_up_at(means.timing):
+        message = "nobody knows whether the upstream accepted the request: look into its console before paying again"
+        return _expire(task, means, now, message, code="submission_outcome_unknown", charged="unknown")
+    age = now - (task.first_sent_at or task.created_at)
+    if task.cancel_requested or age >= means.upstream.promises.collapses_repeats_for_s:
+        return Look(outcome="waiting", task_id=task.id)
+    return _send(task, means, maybe_sent=True)
+
+
+def _send(task: Task, means: _Means, *, maybe_sent: bool) -> Look:
+    sent = submit_task(
+        task,
+        maybe_sent=maybe_sent,
+        clock=means.clock,
+        jitter=means.jitter,
+        tasks=means.tasks,
+        upstream=means.upstream,
+        timing=means.timing,
+        timeout_s=means.submit_timeout_s,
+    )
+    return Look(outcome="sent", task_id=task.id, after=sent.task, refused=sent.refused, not_replayed=sent.not_replayed)
+
+
+def _look_at_storing(task: Task, means: _Means, now: float) -> Look:
+    if task.leased(now):
+        return Look(outcome="waiting", task_id=task.id)
+    if now >= (task.news_at or now) + STORE_GIVE_UP_S:
+        error = TaskError(code="storage_failed", message="the picture could not be stored for a day", charged="yes")
+        return _end(task, task.failed(now, error, by=task.news_by or "poll"), means)
+    return _hand_to_worker(task, means, do="store")
+
+
+def _look_at_expired(task: Task, means: _Means, now: float) -> Look:
+    if task.lease is not None and not task.leased(now):
+        return _hand_to_worker(task, means, do="store")
+    return _ask(task, means, now)
+
+
+def _hand_to_worker(task: Task, means: _Means, *, do: str) -> Look:
+    try:
+        means.queue.send(Job(do=do, task_id=task.id, attempt=task.attempt, lease=task.lease))
+    except StorageUnavailable as error:
+        return Look(outcome="waiting", task_id=task.id, fault=str(error))
+    return Look(outcome=f"{do}_queued", task_id=task.id)
+
+
+def _ask(task: Task, means: _Means, now: float) -> Look:
+    if task.upstream_task_id is None:
+        return Look(outcome="waiting", task_id=task.id)
+    try:
+        news = means.upstream.look(task.upstream_task_id, attempt=task.attempt, timeout_s=means.look_timeout_s)
+    except UpstreamError as error:
+        return _unanswered(task, error, means, now)
+    settled = settle_task(
+        task, news, clock=means.clock, tasks=means.tasks, lease=means.lease, lease_s=means.timing.queued_lease_s
+    )
+    match settled.verdict:
+        case Verdict.STORE:
+            _hand_to_worker(settled.task, means, do="store")
+            return Look(outcome="recovered", task_id=task.id, after=settled.task)
+        case Verdict.ENDED:
+            if settled.task.error is not None:
+                _keep(task, means, news.raw, status=200, request_id=news.request_id)
+            return Look(outcome="recovered", task_id=task.id, after=settled.task)
+        case Verdict.PROGRESSED | Verdict.NOTHING:
+            return _still_working(settled.task, news.raw, news.word, news.request_id, means, now)
+        case _:
+            return Look(outcome=settled.verdict.value, task_id=task.id, after=settled.task)
+
+
+def _still_working(task: Task, raw: bytes, word: str, request_id: str | None, means: _Means, now: float) -> Look:
+    if task.phase not in IN_FLIGHT or now < task.give_up_at(means.timing):
+        return Look(outcome="working", task_id=task.id, after=task, fault=word or None)
+    _keep(task, means, raw, status=200, request_id=request_id)
+    return _past_deadline(task, means, now, f"no result within {task.timeout_s} s; the upstream still says {word!r}", request_id)
+
+
+def _unanswered(task: Task, error: UpstreamError, means: _Means, now: float) -> Look:
+    refused = error.reason if isinstance(error, UpstreamRefused) else None
+    if task.phase not in IN_FLIGHT or now < task.give_up_at(means.timing):
+        return Look(outcome="no_answer", task_id=task.id, fault=error.message, refused=refused)
+    if error.raw:
+        _keep(task, means, error.raw, status=error.status, request_id=error.request_id)
+    return _past_deadline(
+        task, means, now, f"no result within {task.timeout_s} s; the last look failed: {error.message}", error.request_id
+    )
+
+
+def _past_deadline(task: Task, means: _Means, now: float, message: str, request_id: str | None) -> Look:
+    return _expire(task, means, now, message, code="deadline_exceeded", charged="unknown", request_id=request_id)
+
+
+def _expire(
+    task: Task, means: _Means, now: float, message: str, *, code: str, charged: str, request_id: str | None = None
+) -> Look:
+    error = TaskError(
+        code=code,
+        message=message,
+        retryable="manual",
+        charged=charged,
+        upstream_request_id=request_id or task.upstream_request_id,
+    )
+    return _end(task, task.expired(now, error, means.timing), means)
+
+
+def _end(task: Task, after: Task, means: _Means) -> Look:
+    try:
+        means.tasks.move(task, after)
+    except TaskChanged:
+        return Look(outcome="changed", task_id=task.id)
+    return Look(outcome="ended", task_id=task.id, after=after)
+
+
+def _keep(task: Task, means: _Means, raw: bytes, *, status: int | None, request_id: str | None) -> None:
+    body = redact(raw.decode("utf-8", errors="replace"), EVIDENCE_CHARACTERS)
+    means.tasks.keep_evidence(task.id, Evidence(body=body, at=means.clock(), source="poll", status=status, request_id=request_id))

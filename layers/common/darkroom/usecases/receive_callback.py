@@ -1,0 +1,146 @@
+"""Take an upstream's word at the door: verify it, write the news down, then fetch the bytes while time is left."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from darkroom.domain.callback_token import SigningKey, verify
+from darkroom.domain.news import News, Says, Verdict
+from darkroom.domain.redact import redact
+from darkroom.domain.task import Phase, Task, Timing
+from darkroom.errors import StorageUnavailable, TaskChanged, TokenRejected, UpstreamError
+from darkroom.ports import EVIDENCE_CHARACTERS, Clock, Evidence, Heard, Job, Queue, Tasks, Upstream
+from darkroom.usecases.settle_task import Settled, settle_task
+from darkroom.usecases.store_pictures import Stored
+
+_CONFIRM_TIMEOUT_S = 4.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """What a callback led to. `outcome` is one word for logs and metrics; `body` is the answer's JSON."""
+
+    outcome: str
+    task: Task | None = None
+    body: Mapping[str, object] | None = None
+    downloads: int = 0
+    fault: str | None = None
+
+    @property
+    def is_suspicious(self) -> bool:
+        """Whether an alarm should look at it: the door was right, the visitor was not."""
+        return self.outcome in ("mismatch", "contradiction")
+
+
+def receive_callback(
+    *,
+    upstream: Upstream,
+    task_id: str,
+    token: str,
+    headers: Mapping[str, str],
+    raw: bytes,
+    keys: Sequence[SigningKey],
+    lease: str,
+    clock: Clock,
+    tasks: Tasks,
+    queue: Queue,
+    timing: Timing,
+    store: Callable[[Task], Stored],
+) -> Received:
+    """Handle one delivery. Raises TokenRejected (also for an unknown task), SignatureRejected, StorageUnavailable, TaskChanged.
+
+    After the two storage errors nothing has been written that a second delivery would not do again.
+    `store` brings the bytes home within the caller's budget.
+    """
+    attempt = verify(keys, token, upstream=upstream.name, task_id=task_id, now=clock())
+    heard = upstream.hear(headers, raw, attempt=attempt, now=clock())
+    task = tasks.get(task_id)
+    if task is None:
+        raise TokenRejected("no such task")
+    if (early := _known_already(task, heard.news, attempt, now=clock())) is not None:
+        return early
+    news = heard.news
+    if news is None:
+        return _unreadable(task, heard, now=clock(), tasks=tasks)
+    if not heard.trusted:
+        confirmed = _confirm(task, news, upstream)
+        if confirmed is None:
+            return Received(outcome="unconfirmed", task=task, body={"hint": "noted"})
+        news = confirmed
+    settled = settle_task(task, news, clock=clock, tasks=tasks, lease=lease, lease_s=timing.inline_lease_s)
+    return _act(settled, news, queue=queue, store=store)
+
+
+def _known_already(task: Task, news: News | None, attempt: int, *, now: float) -> Received | None:
+    """What can be answered without a write or a question: this keeps repeats cheap."""
+    if attempt != task.attempt:
+        return Received(outcome="superseded", task=task, body={"ignored": "superseded"})
+    if news and news.upstream_task_id and task.upstream_task_id not in (None, news.upstream_task_id):
+        return _ignored(Verdict.MISMATCH, task, news)
+    closed = task.is_terminal and task.phase is not Phase.EXPIRED
+    if closed or (news and news.says is Says.SUCCEEDED and task.leased(now)):
+        return Received(outcome="duplicate", task=task, body={"duplicate": True})
+    return None
+
+
+def _ignored(verdict: Verdict, task: Task, news: News) -> Received:
+    fault = f"the callback names upstream task {news.upstream_task_id}, ours is {task.upstream_task_id} in phase {task.phase}"
+    return Received(outcome=verdict.value, task=task, body={"ignored": verdict.value}, fault=fault)
+
+
+def _unreadable(task: Task, heard: Heard, *, now: float, tasks: Tasks) -> Received:
+    """Kept for a person and answered 2xx: the reconciler will ask the upstream itself."""
+    body = redact(heard.raw.decode("utf-8", errors="replace"), EVIDENCE_CHARACTERS)
+    tasks.keep_evidence(task.id, Evidence(body=body, at=now, source="callback"))
+    return Received(outcome="unreadable", task=task, body={"ignored": heard.why}, fault=heard.why)
+
+
+def _confirm(task: Task, hint: News, upstream: Upstream) -> News | None:
+    """The upstream's own answer to a GET; None when it has none to give now."""
+    upstream_task_id = task.upstream_task_id or hint.upstream_task_id
+    if upstream_task_id is None:
+        return None
+    try:
+        truth = upstream.look(upstream_task_id, attempt=hint.attempt, timeout_s=_CONFIRM_TIMEOUT_S)
+    except UpstreamError:
+        return None
+    return truth
+
+
+def _act(settled: Settled, news: News, *, queue: Queue, store: Callable[[Task], Stored]) -> Received:
+    task = settled.task
+    match settled.verdict:
+        case Verdict.STORE:
+            return _store(task, queue=queue, store=store)
+        case Verdict.DUPLICATE:
+            return Received(outcome="duplicate", task=task, body={"duplicate": True})
+        case Verdict.SUPERSEDED:
+            return Received(outcome="superseded", task=task, body={"ignored": "superseded"})
+        case Verdict.MISMATCH | Verdict.CONTRADICTION:
+            return _ignored(settled.verdict, task, news)
+        case Verdict.ENDED:
+            return Received(outcome="ended", task=task, body={"received": True})
+        case _:
+            return Received(outcome="not_terminal", task=task, body={"received": True})
+
+
+def _store(task: Task, *, queue: Queue, store: Callable[[Task], Stored]) -> Received:
+    """Now, or through the queue: the news is safe, so the answer is 2xx whatever happens to the bytes."""
+    stored: Stored | None = None
+    try:
+        stored = store(task)
+        fault = str(stored.fault) if stored.fault else None
+    except (StorageUnavailable, TaskChanged) as error:
+        fault = str(error)
+    if fault is None and stored is not None:
+        return Received(outcome="stored", task=stored.task, body={"received": True}, downloads=stored.downloads)
+    _hand_over(task, queue)
+    downloads = stored.downloads if stored else 0
+    return Received(outcome="handed_over", task=task, body={"received": True}, downloads=downloads, fault=fault)
+
+
+def _hand_over(task: Task, queue: Queue) -> None:
+    try:
+        queue.send(Job(do="store", task_id=task.id, attempt=task.attempt, lease=task.lease))
+    except StorageUnavailable:
+        # The lease runs out and the reconciler sends the job again.
+        return

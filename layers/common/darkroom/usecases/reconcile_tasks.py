@@ -1,0 +1,59 @@
+"""Look at every task whose time has come: ask, re-send, hand to the worker, or end what will not end by itself."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from darkroom.errors import StoreError
+from darkroom.ports import Clock, Tasks
+from darkroom.usecases.look_at_task import Look
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """One sweep: how many tasks were due, looked at, moved; how old the oldest was, in seconds; each look that did something."""
+
+    overdue: int
+    looked_at: int
+    moved: int
+    oldest_overdue_s: float
+    looks: tuple[Look, ...] = ()
+
+    def count(self, outcome: str) -> int:
+        return sum(look.outcome == outcome for look in self.looks)
+
+
+def reconcile_tasks(
+    *,
+    clock: Clock,
+    tasks: Tasks,
+    look: Callable[[str], Look],
+    limit: int,
+    until: float,
+    threads: int,
+) -> Report:
+    """Look at up to `limit` overdue tasks, oldest first, starting none after `until`; the rest stays due for the next sweep.
+
+    Raises StorageUnavailable when the sweep itself finds no table; a fault of one look is that look's own.
+    """
+    due = tasks.overdue(clock(), limit=limit)
+
+    def one(task_id: str) -> Look:
+        if clock() >= until:
+            return Look(outcome="left", task_id=task_id)
+        try:
+            return look(task_id)
+        except StoreError as error:
+            return Look(outcome="storage_error", task_id=task_id, fault=str(error))
+
+    looks: list[Look] = []
+    if due:
+        with ThreadPoolExecutor(max_workers=min(threads, len(due))) as pool:
+            looks = list(pool.map(one, due))
+    return Report(
+        overdue=len(due),
+        looked_at=sum(look.looked for look in looks),
+        moved=sum(look.moved for look in looks),
+        oldest_overdue_s=max((look.overdue_s for look in looks), default=0.0),
+        looks=tuple(looks),
+    )
