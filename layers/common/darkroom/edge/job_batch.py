@@ -1,0 +1,68 @@
+"""From a batch of SQS messages to `work_job` and back: each message succeeds or fails on its own."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from darkroom.adapters.queue import read_job
+from darkroom.errors import ConfigurationError, StoreError
+from darkroom.observe import count, say
+from darkroom.usecases.work_job import Worked, work_job
+from darkroom.wiring import Services
+
+_RESERVE_S = 5.0
+
+
+def work_batch(event: Mapping[str, Any], services: Services, *, remaining_s: float) -> dict[str, Any]:
+    """SQS's partial batch response: the ids of the messages that have to come back.
+
+    The messages of a batch wait for downloads side by side, so that one slow output delays nobody.
+    """
+    until = services.clock() + remaining_s - _RESERVE_S
+    records = list(event.get("Records", []))
+    if not records:
+        return {"batchItemFailures": []}
+    with ThreadPoolExecutor(max_workers=len(records)) as pool:
+        outcomes = list(pool.map(lambda record: _work(record, services, until), records))
+    for record, outcome in zip(records, outcomes, strict=True):
+        _tell(record, outcome)
+    count("JobsWorked", len(records))
+    failed = [record["messageId"] for record, outcome in zip(records, outcomes, strict=True) if isinstance(outcome, Exception)]
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+def _work(record: Mapping[str, Any], services: Services, until: float) -> Worked | Exception:
+    try:
+        return work_job(
+            read_job(record["body"]),
+            lease=services.new_lease(),
+            clock=services.clock,
+            jitter=services.jitter,
+            tasks=services.tasks,
+            upstream_of=services.upstream,
+            timing=services.settings.timing,
+            store=lambda task, resume: services.store(task, resume=resume, until=until),
+        )
+    except (StoreError, ConfigurationError, ValueError) as error:
+        # Back to the queue; after five times it lies in the dead-letter queue, and an alarm says so.
+        return error
+
+
+def _tell(record: Mapping[str, Any], outcome: Worked | Exception) -> None:
+    if isinstance(outcome, Exception):
+        tries = record.get("attributes", {}).get("ApproximateReceiveCount")
+        say("job failed", level="error", message_id=record["messageId"], fault=str(outcome), tries=tries, job=record.get("body"))
+        count("JobsFailed")
+        return
+    task = outcome.task
+    say(
+        "job",
+        outcome=outcome.outcome,
+        task_id=task.id if task else None,
+        phase=task.phase.value if task else None,
+        downloads=outcome.downloads,
+        fault=outcome.fault,
+    )
+    if task is not None and task.is_terminal and outcome.outcome in ("stored", "failed"):
+        count(f"Tasks{task.status.value.capitalize()}")
+        count("LateResults", outcome.outcome == "stored" and any(image.late for image in task.images))

@@ -1,0 +1,92 @@
+"""One sweep of the reconciler, with what it found told once: used by the schedule and by the admin route."""
+
+from darkroom.domain.task import Phase, Task
+from darkroom.observe import count, gauge_seconds, say
+from darkroom.usecases.look_at_task import Look, look_at_task
+from darkroom.usecases.reconcile_tasks import Report, reconcile_tasks
+from darkroom.wiring import Services
+
+LIMIT = 2000
+THREADS = 32
+_RESERVE_S = 12.0
+"""A look that has begun may wait this long for its upstream."""
+
+_ACCOUNT_TROUBLE = frozenset({"upstream_auth", "upstream_quota"})
+
+
+def sweep(services: Services, *, remaining_s: float) -> Report:
+    """Look at every overdue task; what does not fit in `remaining_s` is left for the next sweep, oldest first."""
+    report = reconcile_tasks(
+        clock=services.clock,
+        tasks=services.tasks,
+        look=lambda task_id: _look(task_id, services),
+        limit=LIMIT,
+        until=services.clock() + remaining_s - _RESERVE_S,
+        threads=THREADS,
+    )
+    _tell(report, services)
+    return report
+
+
+def _look(task_id: str, services: Services) -> Look:
+    return look_at_task(
+        task_id,
+        lease=services.new_lease(),
+        clock=services.clock,
+        jitter=services.jitter,
+        tasks=services.tasks,
+        queue=services.queue,
+        upstream_of=services.upstream,
+        timing=services.settings.timing,
+    )
+
+
+def _tell(report: Report, services: Services) -> None:
+    count("ReconcileTicks")
+    gauge_seconds("OldestOverdueSeconds", report.oldest_overdue_s)
+    count("LooksMade", report.looked_at)
+    count("TasksRecovered", report.count("recovered"))
+    count("CallbacksMissed", sum(look.missed_callback for look in report.looks))
+    count("UpstreamRefusedUs", sum(look.refused in _ACCOUNT_TROUBLE for look in report.looks))
+    count("ResendsNotReplayed", sum(look.not_replayed for look in report.looks))
+    say(
+        "sweep",
+        overdue=report.overdue,
+        looked_at=report.looked_at,
+        moved=report.moved,
+        oldest_overdue_s=round(report.oldest_overdue_s),
+    )
+    for look in report.looks:
+        if look.outcome not in ("not_due", "working", "waiting", "left"):
+            _tell_look(look, services)
+
+
+def _tell_look(look: Look, services: Services) -> None:
+    task = look.after
+    expired = task is not None and task.phase is Phase.EXPIRED and look.moved
+    say(
+        "look",
+        level="warning" if expired or look.not_replayed or look.outcome == "storage_error" else "info",
+        outcome=look.outcome,
+        task_id=look.task_id,
+        phase=task.phase.value if task else None,
+        fault=look.fault,
+        refused=look.refused,
+        not_replayed=look.not_replayed,
+        upstream_task_id=task.upstream_task_id if task else None,
+        **_ticket(task, services, expired=expired),
+    )
+    if task is not None and task.is_terminal and look.moved:
+        count(f"Tasks{task.status.value.capitalize()}")
+
+
+def _ticket(task: Task | None, services: Services, *, expired: bool) -> dict[str, str | None]:
+    """What a support ticket about an expired task needs: the upstream's last body and its request id."""
+    if task is None or not expired:
+        return {}
+    evidence = services.tasks.evidence(task.id)
+    return {
+        "error": task.error.message if task.error else None,
+        "upstream_request_id": task.error.upstream_request_id if task.error else None,
+        "upstream_last_body": evidence.body if evidence else None,
+    }

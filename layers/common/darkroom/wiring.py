@@ -1,0 +1,173 @@
+"""What is plugged into what: the one place that knows both the use-cases' ports and the adapters behind them."""
+
+import os
+import random
+import secrets as entropy
+import time
+from collections.abc import Callable
+from functools import cache, cached_property
+from typing import TYPE_CHECKING
+
+from darkroom.errors import ConfigurationError
+from darkroom.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    import ssl
+
+    from darkroom.adapters.clients import Clients
+    from darkroom.adapters.dynamo import Table
+    from darkroom.catalogue.offers import Catalogue
+    from darkroom.domain.callback_token import SigningKey
+    from darkroom.domain.task import Task
+    from darkroom.ports import ApiKeys, Bucket, Claims, Downloads, Queue, Secrets, Tasks, Upstream
+    from darkroom.usecases.store_pictures import Stored
+
+
+class Services:
+    """The adapters of one environment, each made when it is first asked for: a function pays for what it uses."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    clock: Callable[[], float] = staticmethod(time.time)
+    jitter: Callable[[], float] = staticmethod(random.random)
+    fresh: Callable[[int], bytes] = staticmethod(entropy.token_bytes)
+    sleep: Callable[[float], None] = staticmethod(time.sleep)
+
+    @staticmethod
+    def new_lease() -> str:
+        return entropy.token_hex(8)
+
+    @cached_property
+    def _clients(self) -> "Clients":
+        import boto3
+
+        from darkroom.adapters.clients import Clients
+
+        return Clients(session=boto3.Session(), endpoint_url=self.settings.endpoint_url)
+
+    @cached_property
+    def _table(self) -> "Table":
+        from darkroom.adapters.dynamo import Table
+
+        return Table(client=self._clients.dynamodb, name=self.settings.table)
+
+    @cached_property
+    def ssl_context(self) -> "ssl.SSLContext":
+        """One for every upstream and download: loading the roots costs 12 ms."""
+        import ssl
+
+        return ssl.create_default_context()
+
+    @cached_property
+    def tasks(self) -> "Tasks":
+        from darkroom.adapters.table import DynamoTasks
+
+        return DynamoTasks(table=self._table, clock=self.clock, retention_days=self.settings.image_retention_days)
+
+    @cached_property
+    def claims(self) -> "Claims":
+        from darkroom.adapters.claims import DynamoClaims
+
+        return DynamoClaims(table=self._table)
+
+    @cached_property
+    def api_keys(self) -> "ApiKeys":
+        from darkroom.adapters.claims import DynamoApiKeys
+
+        return DynamoApiKeys(table=self._table, clock=self.clock, cache_s=self.settings.key_cache_s)
+
+    @staticmethod
+    def key_id(sha256: str) -> str:
+        """The id of the caller's key with this hash."""
+        from darkroom.adapters.claims import api_key_id
+
+        return api_key_id(sha256)
+
+    @cached_property
+    def bucket(self) -> "Bucket":
+        from darkroom.adapters.bucket import S3Bucket
+
+        return S3Bucket(client=self._clients.s3, name=self.settings.bucket)
+
+    @cached_property
+    def queue(self) -> "Queue":
+        from darkroom.adapters.queue import SqsQueue
+
+        settings = self.settings
+        return SqsQueue(client=self._clients.sqs, url=settings.queue_url, dead_letter_url=settings.dead_letter_queue_url)
+
+    @cached_property
+    def secrets(self) -> "Secrets":
+        from darkroom.adapters.secrets import SecretsManager
+
+        client, settings = self._clients.secretsmanager, self.settings
+        return SecretsManager(client=client, secret_id=settings.secret_id, cache_s=settings.secret_cache_s, clock=self.clock)
+
+    @cached_property
+    def downloads(self) -> "Downloads":
+        from darkroom.adapters.downloads import GuardedDownloads
+
+        return GuardedDownloads(ssl_context=self.ssl_context, allowed_origins=self.settings.allowed_output_origins)
+
+    @cached_property
+    def _upstreams(self) -> "dict[str, Upstream]":
+        from darkroom.adapters.upstreams.hiapi import HiApi
+
+        hiapi = HiApi(base_url=self.settings.hiapi_base_url, secrets=self.secrets)
+        return {hiapi.name: hiapi}
+
+    def upstream(self, name: str) -> "Upstream":
+        """The adapter of an upstream; raises ConfigurationError for a name this deployment does not have."""
+        try:
+            return self._upstreams[name]
+        except KeyError:
+            raise ConfigurationError(f"no upstream is called {name!r}; there are {', '.join(self._upstreams)}") from None
+
+    def has_upstream(self, name: str) -> bool:
+        return name in self._upstreams
+
+    @cached_property
+    def catalogue(self) -> "Catalogue":
+        """What may be asked for; raises ConfigurationError that names the entry that is wrong."""
+        from darkroom.catalogue.load import load_catalogue
+
+        return load_catalogue()
+
+    def signing_keys(self) -> "tuple[SigningKey, ...]":
+        """The stack secrets that sign callback URLs and cursors; the first one signs."""
+        from darkroom.adapters.secrets import signing_keys
+
+        return signing_keys(self.secrets)
+
+    def store(self, task: "Task", *, resume: bool, until: float) -> "Stored":
+        """Bring a task's bytes home, at the latest until the Unix time `until`."""
+        from darkroom.usecases.store_pictures import store_pictures
+
+        return store_pictures(
+            task,
+            resume=resume,
+            until=until,
+            delays=self.settings.store_retry_s,
+            max_bytes=self.settings.max_image_bytes,
+            clock=self.clock,
+            sleep=time.sleep,
+            tasks=self.tasks,
+            bucket=self.bucket,
+            downloads=self.downloads,
+        )
+
+
+@cache
+def services() -> Services:
+    """This environment's services; raises ConfigurationError naming what is missing."""
+    return Services(read_settings(os.environ))
+
+
+def start(*needed: str) -> None:
+    """Build `needed` services while Lambda initialises, on unthrottled CPU; elsewhere nothing happens on import."""
+    if "AWS_LAMBDA_INITIALIZATION_TYPE" not in os.environ:
+        return
+    ready = services()
+    for name in needed:
+        getattr(ready, name)
