@@ -20,6 +20,7 @@ class Settings:
     dead_letter_queue_url: str
     secret_id: str
     stage: str = "prod"
+    endpoint_url: str | None = None
     public_url: str | None = None
     hiapi_base_url: str = "https://api.hiapi.ai"
     allowed_output_origins: frozenset[str] = frozenset()
@@ -48,6 +49,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         dead_letter_queue_url=read.required("DARKROOM_DEAD_LETTER_QUEUE_URL"),
         secret_id=read.required("DARKROOM_SECRET_ID"),
         stage=read.text("DARKROOM_STAGE", "prod"),
+        endpoint_url=read.text("AWS_ENDPOINT_URL", "") or None,
         public_url=read.origin("DARKROOM_PUBLIC_URL"),
         hiapi_base_url=read.base_url("HIAPI_BASE_URL", "https://api.hiapi.ai"),
         allowed_output_origins=read.origins("DARKROOM_ALLOWED_OUTPUT_ORIGINS"),

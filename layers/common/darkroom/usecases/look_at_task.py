@@ -211,8 +211,7 @@ def _ask(task: Task, means: _Means, now: float) -> Look:
             _hand_to_worker(settled.task, means, do="store")
             return Look(outcome="recovered", task_id=task.id, after=settled.task)
         case Verdict.ENDED:
-            if settled.task.error is not None:
-                _keep(task, means, news.raw, status=200, request_id=news.request_id)
+            _keep(task, means, news.raw, status=200, request_id=news.request_id)
             return Look(outcome="recovered", task_id=task.id, after=settled.task)
         case Verdict.PROGRESSED | Verdict.NOTHING:
             return _still_working(settled.task, news.raw, news.word, news.request_id, means, now)

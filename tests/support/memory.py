@@ -1,0 +1,335 @@
+"""The ports in memory: what the use-cases are tested against. tests/contract/ports runs them beside the real adapters.
+
+`on_call` of a port is called with the operation's name (`tasks.move`) before it takes effect, and with `tasks.move:done`
+after it: whatever it raises is a crash, or a lost answer, at just that point.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from darkroom.adapters import listing, rows
+from darkroom.adapters.claims import CLAIM_KEPT_S, api_key_id
+from darkroom.domain.news import News, Says
+from darkroom.domain.task import Request, Task
+from darkroom.errors import DarkroomError, OutputGone, StorageUnavailable, TaskChanged, TaskExists
+from darkroom.ports import (
+    Accepted,
+    ApiKey,
+    Body,
+    Claim,
+    Download,
+    Evidence,
+    Heard,
+    Job,
+    ListPage,
+    ListQuery,
+    Promises,
+)
+
+OnCall = Callable[[str], None]
+
+
+def nothing_happens(_: str) -> None:
+    """No crash."""
+
+
+@dataclass(slots=True, kw_only=True)
+class MemoryTasks:
+    """`Tasks` in a dictionary. Like the table it keeps a long request apart, drops long output URLs and forgets old tasks."""
+
+    clock: Callable[[], float]
+    retention_days: int = 30
+    on_call: OnCall = nothing_happens
+    tasks: dict[str, Task] = field(default_factory=dict)
+    requests: dict[str, Request] = field(default_factory=dict)
+    kept_evidence: dict[str, Evidence] = field(default_factory=dict)
+    writes: int = 0
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def add(self, task: Task) -> None:
+        with self._effect("tasks.add"):
+            if self._alive(task.id) is not None:
+                raise TaskExists(task.id)
+            if task.request is not None:
+                self.requests[task.id] = task.request
+            self._write(task)
+
+    def get(self, task_id: str) -> Task | None:
+        with self._effect("tasks.get"):
+            return self._alive(task_id)
+
+    def move(self, before: Task, after: Task) -> None:
+        with self._effect("tasks.move"):
+            current = self.tasks.get(before.id)
+            if current is None or current.version != before.version:
+                raise TaskChanged(before.id)
+            self._write(after)
+
+    def request_of(self, task: Task) -> Request:
+        with self._effect("tasks.request_of"):
+            request = task.request or self.requests.get(task.id)
+            if request is None:
+                raise StorageUnavailable(f"the request of {task.id} is not there")
+            return request
+
+    def overdue(self, now: float, *, limit: int) -> Sequence[str]:
+        with self._effect("tasks.overdue"):
+            due = [(task.next_check_at, task.id) for task in self.tasks.values() if task.next_check_at is not None]
+            return [task_id for at, task_id in sorted(due) if at <= now][:limit]
+
+    def list(self, query: ListQuery) -> ListPage:
+        with self._effect("tasks.list"):
+            found = [task for task in map(self._alive, sorted(self.tasks, reverse=True)) if task and _listed(query, task)]
+            page = found[: query.limit]
+            return ListPage(tasks=page, last_seen=page[-1].id if len(found) > len(page) else None)
+
+    def keep_evidence(self, task_id: str, evidence: Evidence) -> None:
+        with self._effect("tasks.keep_evidence"):
+            self.kept_evidence[task_id] = evidence
+
+    def evidence(self, task_id: str) -> Evidence | None:
+        with self._effect("tasks.evidence"):
+            found = self.kept_evidence.get(task_id)
+            return found if found and self.clock() < int(found.at + rows.EVIDENCE_KEPT_S) else None
+
+    def _write(self, task: Task) -> None:
+        self.writes += 1
+        request = self.requests.get(task.id) if rows.fits_in_row(replace(task, request=self.requests.get(task.id))) else None
+        outputs = task.outputs if rows.packed_outputs(task.outputs) else ()
+        self.tasks[task.id] = replace(task, request=request, outputs=outputs)
+
+    def _alive(self, task_id: str) -> Task | None:
+        task = self.tasks.get(task_id)
+        ends = rows.expires_at(task, self.retention_days) if task else None
+        return None if ends is not None and ends <= self.clock() else task
+
+    @contextmanager
+    def _effect(self, name: str) -> Iterator[None]:
+        self.on_call(name)
+        with self._lock:
+            yield
+        self.on_call(f"{name}:done")
+
+
+@dataclass(slots=True, kw_only=True)
+class MemoryClaims:
+    """`Claims` in a dictionary."""
+
+    on_call: OnCall = nothing_happens
+    claims: dict[tuple[str, str], tuple[float, Claim]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def claim(self, owner: str, key: str, *, fingerprint: str, task_id: str, now: float) -> Claim:
+        self.on_call("claims.claim")
+        with self._lock:
+            until, known = self.claims.get((owner, key), (now, None))
+            taken = known if known and now < until else Claim(task_id=task_id, fingerprint=fingerprint, fresh=True)
+            if taken is not known:
+                self.claims[owner, key] = (int(now + CLAIM_KEPT_S), replace(taken, fresh=False))
+        self.on_call("claims.claim:done")
+        return taken
+
+
+@dataclass(slots=True)
+class MemoryApiKeys:
+    """`ApiKeys` in a dictionary, without a cache."""
+
+    keys: dict[str, ApiKey] = field(default_factory=dict)
+
+    def find(self, sha256: str) -> ApiKey | None:
+        return next((key for key in self.keys.values() if key.sha256 == sha256), None)
+
+    def add(self, key: ApiKey) -> None:
+        if key.id != api_key_id(key.sha256):
+            raise ValueError(f"{key.id} is not the id that belongs to its hash")
+        self.keys[key.id] = key
+
+    def list(self) -> Sequence[ApiKey]:
+        return sorted(self.keys.values(), key=lambda key: (key.created_at, key.id))
+
+    def revoke(self, key_id: str, *, now: float) -> bool:
+        found = self.keys.get(key_id)
+        if found is not None and found.revoked_at is None:
+            self.keys[key_id] = replace(found, revoked_at=now)
+        return found is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """An object of the bucket."""
+
+    content: bytes
+    content_type: str
+    filename: str
+
+
+@dataclass(slots=True)
+class MemoryBucket:
+    """`Bucket` in a dictionary; `puts` counts the attempts to write."""
+
+    on_call: OnCall = nothing_happens
+    objects: dict[str, Stored] = field(default_factory=dict)
+    puts: int = 0
+
+    def put(self, key: str, body: Body, *, size: int, content_type: str, filename: str) -> bool:
+        self.on_call("bucket.put")
+        self.puts += 1
+        content = b"".join(iter(lambda: body.read(65_536), b""))
+        if len(content) != size:
+            raise ValueError(f"the body has {len(content)} bytes, not the {size} that were promised")
+        stored = Stored(content=content, content_type=content_type, filename=filename)
+        fresh = self.objects.setdefault(key, stored) is stored
+        self.on_call("bucket.put:done")
+        return fresh
+
+    @contextmanager
+    def read(self, key: str) -> Iterator[Iterator[bytes]]:
+        self.on_call("bucket.read")
+        content = self.objects[key].content
+        yield (content[at : at + 65_536] for at in range(0, len(content), 65_536))
+
+    def exists(self, key: str) -> bool:
+        self.on_call("bucket.exists")
+        return key in self.objects
+
+    def presign(self, key: str, *, expires_s: int) -> str:
+        return f"https://bucket.test/{key}?expires={expires_s}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """What a URL gives: bytes, then perhaps a fault in the middle; `announced` says whether the size is told."""
+
+    content: bytes
+    fault: DarkroomError | None = None
+    announced: bool = True
+    chunk: int = 65_536
+
+    def chunks(self) -> Iterator[bytes]:
+        for at in range(0, len(self.content), self.chunk):
+            yield self.content[at : at + self.chunk]
+        if self.fault is not None:
+            raise self.fault
+
+
+@dataclass(slots=True)
+class MemoryDownloads:
+    """`Downloads` by script: each URL gives its answers in turn, the last one for ever; an unknown URL is gone."""
+
+    script: dict[str, list[Page | DarkroomError]] = field(default_factory=dict)
+    opened: list[str] = field(default_factory=list)
+    on_call: OnCall = nothing_happens
+
+    def serve(self, url: str, *answers: bytes | Page | DarkroomError) -> None:
+        self.script[url] = [Page(content=one) if isinstance(one, bytes) else one for one in answers]
+
+    @contextmanager
+    def open(self, url: str, *, timeout_s: float) -> Iterator[Download]:
+        self.on_call("downloads.open")
+        self.opened.append(url)
+        answers = self.script.get(url) or [OutputGone("scripted: nothing there")]
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(answer, DarkroomError):
+            raise answer
+        yield Download(size=len(answer.content) if answer.announced else None, chunks=answer.chunks())
+
+
+@dataclass(slots=True)
+class MemoryQueue:
+    """`Queue` as two lists; a test takes its jobs from `jobs`."""
+
+    on_call: OnCall = nothing_happens
+    jobs: list[Job] = field(default_factory=list)
+    dead: list[Job] = field(default_factory=list)
+
+    def send(self, job: Job) -> None:
+        self.on_call("queue.send")
+        self.jobs.append(job)
+        self.on_call("queue.send:done")
+
+    def redrive(self, *, limit: int) -> int:
+        moved, self.dead = self.dead[:limit], self.dead[limit:]
+        self.jobs += moved
+        return len(moved)
+
+
+@dataclass(slots=True, repr=False)
+class MemorySecrets:
+    """`Secrets` from a dictionary; a change of `values` is seen after `refresh`, as with a cache that never ends."""
+
+    values: dict[str, str] = field(default_factory=dict)
+    _cached: dict[str, str] | None = None
+
+    def get(self, name: str) -> str:
+        if self._cached is None:
+            self._cached = dict(self.values)
+        return self._cached.get(name, "").strip()
+
+    def refresh(self) -> None:
+        self._cached = None
+
+
+@dataclass(slots=True, kw_only=True)
+class MemoryUpstream:
+    """`Upstream` by script: `submits`, `looks` and `hears` hold the next answers (an exception is raised).
+
+    With nothing scripted it accepts (collapsing repeats if it promises to), is at work, and hears nothing that it can read.
+    """
+
+    name: str = "hiapi"
+    promises: Promises = field(
+        default_factory=lambda: Promises(collapses_repeats_for_s=82_800, calls_back=True, signs_callbacks=True)
+    )
+    submits: list[Accepted | DarkroomError] = field(default_factory=list)
+    looks: list[News | DarkroomError] = field(default_factory=list)
+    hears: list[Heard | DarkroomError] = field(default_factory=list)
+    submitted: list[tuple[str, bytes]] = field(default_factory=list)
+    looked: list[str] = field(default_factory=list)
+    generations: dict[str, str] = field(default_factory=dict)
+    on_call: OnCall = nothing_happens
+
+    def freeze(self, *, model: str, route: str | None, input: Mapping[str, Any], callback_url: str | None) -> bytes:
+        facts = {"model": model, "route": route, "input": input, "callback": callback_url}
+        return json.dumps({name: value for name, value in facts.items() if value is not None}, sort_keys=True).encode()
+
+    def submit(self, body: bytes, *, key: str, timeout_s: float) -> Accepted:
+        self.on_call("upstream.submit")
+        self.submitted.append((key, body))
+        answer = self.submits.pop(0) if self.submits else self._accept(key)
+        if isinstance(answer, DarkroomError):
+            raise answer
+        self.on_call("upstream.submit:done")
+        return answer
+
+    def look(self, upstream_task_id: str, *, attempt: int, timeout_s: float) -> News:
+        self.on_call("upstream.look")
+        self.looked.append(upstream_task_id)
+        working = News(says=Says.WORKING, attempt=attempt, by="poll", upstream_task_id=upstream_task_id)
+        answer = self.looks.pop(0) if self.looks else working
+        if isinstance(answer, DarkroomError):
+            raise answer
+        return answer
+
+    def hear(self, headers: Mapping[str, str], raw: bytes, *, attempt: int, now: float) -> Heard:
+        self.on_call("upstream.hear")
+        answer = self.hears.pop(0) if self.hears else Heard(trusted=True, news=None, why="nothing scripted", raw=raw)
+        if isinstance(answer, DarkroomError):
+            raise answer
+        return answer
+
+    def _accept(self, key: str) -> Accepted:
+        """What is billed: one generation per key where repeats collapse, otherwise one per call."""
+        if key in self.generations and self.promises.collapses_repeats:
+            return Accepted(upstream_task_id=self.generations[key], replayed=True)
+        number = len(self.submitted)
+        self.generations[key if self.promises.collapses_repeats else f"{key}/{number}"] = f"up-{number}"
+        return Accepted(upstream_task_id=f"up-{number}")
+
+
+def _listed(query: ListQuery, task: Task) -> bool:
+    below = query.before is None or task.id < query.before
+    return task.owner == query.owner and below and listing.wanted(query, task)

@@ -1,0 +1,307 @@
+"""At the door: who is believed, what is written, what is answered."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from darkroom.domain.callback_token import sign
+from darkroom.domain.news import Says
+from darkroom.domain.task import Phase, Task
+from darkroom.errors import (
+    DownloadInterrupted,
+    OutputGone,
+    StorageUnavailable,
+    TaskChanged,
+    TokenRejected,
+    UpstreamUnavailable,
+)
+from tests.support.memory import MemoryTasks, Page
+from tests.support.world import KEY, PNG, World
+
+
+def finished(world: World) -> str:
+    task_id = world.create().task.id
+    world.gateway.succeed(task_id)
+    return task_id
+
+
+def failing(*names: str) -> Callable[[str], None]:
+    def on_call(name: str) -> None:
+        if name in names:
+            raise StorageUnavailable(name)
+
+    return on_call
+
+
+def test_a_success_ends_with_the_bytes_in_the_bucket() -> None:
+    world = World()
+    task_id = finished(world)
+
+    received = world.call_back(task_id)
+
+    assert (received.outcome, received.downloads) == ("stored", 1)
+    assert world.task(task_id).phase is Phase.SUCCEEDED
+    assert [stored.content for stored in world.bucket.objects.values()] == [PNG + b"\0"]
+
+
+def test_a_repeat_after_the_end_downloads_nothing_and_writes_nothing() -> None:
+    world = World()
+    task_id = finished(world)
+    world.call_back(task_id)
+    writes = world.tasks.writes
+
+    again = world.call_back(task_id)
+
+    assert (again.outcome, dict(again.body or {})) == ("duplicate", {"duplicate": True})
+    assert (world.tasks.writes, len(world.downloads.opened), world.bucket.puts) == (writes, 1, 1)
+
+
+def test_a_repeat_while_another_delivery_stores_is_a_duplicate_even_unsigned() -> None:
+    world = World()
+    task_id = finished(world)
+    world.delays = ()
+    world.call_back(task_id)
+
+    again = world.call_back(task_id, trusted=False)
+
+    assert again.outcome == "duplicate"
+    assert world.gateway.looks == []
+
+
+def test_a_failure_ends_with_its_reason() -> None:
+    world = World()
+    task_id = world.create().task.id
+    world.gateway.fail(task_id, "content_rejected")
+
+    received = world.call_back(task_id)
+
+    assert received.outcome == "ended"
+    assert world.task(task_id).error == world.gateway.of_task(task_id).error
+
+
+@pytest.mark.parametrize("token", ["nonsense", sign(KEY, upstream="hiapi", task_id="task_other", attempt=1)])
+def test_a_wrong_token_is_turned_away_before_anything_is_read(token: str) -> None:
+    calls: list[str] = []
+    world = World(on_call=calls.append)
+    task_id = finished(world)
+    calls.clear()
+
+    with pytest.raises(TokenRejected):
+        world.call_back(task_id, token=token)
+
+    assert calls == []
+
+
+def test_a_task_that_is_not_there_looks_like_a_wrong_token() -> None:
+    world = World()
+    task_id = finished(world)
+    del world.tasks.tasks[task_id]
+
+    with pytest.raises(TokenRejected):
+        world.call_back(task_id)
+
+
+def test_news_of_an_earlier_attempt_is_superseded() -> None:
+    world = World()
+    task_id = finished(world)
+    world.change(task_id, attempt=2)
+
+    assert world.call_back(task_id).outcome == "superseded"
+
+
+def test_a_body_about_another_upstream_task_changes_nothing_and_is_suspicious() -> None:
+    world = World()
+    task_id, other_id = finished(world), finished(world)
+
+    received = world.call_back(task_id, body={"taskId": world.gateway.of_task(other_id).id})
+
+    assert (received.outcome, received.is_suspicious) == ("mismatch", True)
+    assert world.task(task_id).phase is Phase.QUEUED
+
+
+def test_a_failure_told_after_a_success_is_suspicious_and_changes_nothing() -> None:
+    world = World()
+    task_id = finished(world)
+    world.delays = ()
+    world.call_back(task_id)
+    world.gateway.fail(task_id)
+
+    received = world.call_back(task_id)
+
+    assert (received.outcome, received.is_suspicious) == ("contradiction", True)
+    assert world.task(task_id).phase is Phase.STORING
+
+
+def test_a_body_that_cannot_be_read_is_kept_without_its_secrets_and_acknowledged() -> None:
+    world = World()
+    task_id = world.create().task.id
+
+    received = world.call_back(task_id, body={"what": "https://cdn.test/a.png?sig=secret"})
+
+    kept = world.tasks.kept_evidence[task_id]
+    assert received.outcome == "unreadable"
+    assert "cdn.test" in kept.body
+    assert "secret" not in kept.body
+
+
+def test_a_hint_is_believed_only_after_the_upstream_itself_says_so() -> None:
+    world = World()
+    task_id = finished(world)
+
+    received = world.call_back(task_id, trusted=False)
+
+    assert received.outcome == "stored"
+    assert world.gateway.looks == ["tk-1"]
+
+
+def test_a_hint_that_the_upstream_does_not_confirm_changes_nothing() -> None:
+    world = World()
+    task_id = finished(world)
+    world.gateway.looking = [UpstreamUnavailable("busy")]
+
+    assert world.call_back(task_id, trusted=False).outcome == "unconfirmed"
+    assert world.task(task_id).phase is Phase.QUEUED
+
+
+def test_a_lying_hint_leads_only_to_what_the_upstream_says() -> None:
+    world = World()
+    task_id = finished(world)
+    truth = world.gateway.of_task(task_id)
+    world.gateway.while_looking = lambda: setattr(truth, "says", Says.GENERATING)
+
+    assert world.call_back(task_id, trusted=False).outcome == "not_terminal"
+    assert world.task(task_id).phase is Phase.GENERATING
+
+
+def test_an_unsigned_hint_without_any_id_cannot_be_confirmed() -> None:
+    world = World()
+    task_id = finished(world)
+    world.change(task_id, upstream_task_id=None, phase=Phase.SUBMITTING)
+
+    assert world.call_back(task_id, trusted=False, body={"taskId": "tk-1", "anonymous": True}).outcome == "unconfirmed"
+
+
+def test_bytes_that_do_not_fit_the_budget_are_left_to_the_worker_and_the_upstream_gets_its_answer() -> None:
+    world = World()
+    task_id = finished(world)
+    world.downloads.serve("https://cdn.test/tk-1/0.png", DownloadInterrupted("slow"))
+
+    received = world.call_back(task_id)
+
+    assert (received.outcome, received.downloads) == ("handed_over", 2)
+    assert [(job.do, job.task_id, job.lease) for job in world.queue.jobs] == [("store", task_id, world.task(task_id).lease)]
+
+
+def test_a_bucket_that_is_away_costs_no_second_delivery() -> None:
+    world = World(on_call=failing("bucket.put"))
+    task_id = finished(world)
+
+    received = world.call_back(task_id)
+
+    assert received.outcome == "handed_over"
+    assert received.fault == "bucket.put"
+
+
+def test_bucket_and_queue_may_both_be_away() -> None:
+    world = World(on_call=failing("bucket.put", "queue.send"))
+    task_id = finished(world)
+
+    assert world.call_back(task_id).outcome == "handed_over"
+    assert world.task(task_id).next_check_at is not None
+
+
+def test_a_table_that_is_away_asks_for_another_delivery() -> None:
+    world = World()
+    task_id = finished(world)
+    world.tasks.on_call = failing("tasks.move")
+
+    with pytest.raises(StorageUnavailable):
+        world.call_back(task_id)
+
+
+class Restless(MemoryTasks):
+    """Every move loses its race."""
+
+    def move(self, before: Task, after: Task) -> None:
+        raise TaskChanged(before.id)
+
+
+def test_a_task_that_never_stands_still_asks_for_another_delivery() -> None:
+    world = World()
+    task_id = finished(world)
+    world.tasks = Restless(clock=world.clock, tasks=world.tasks.tasks)
+
+    with pytest.raises(TaskChanged):
+        world.call_back(task_id)
+
+
+class Overtaken(MemoryTasks):
+    """A rival's change takes effect just before our first move."""
+
+    rival: Callable[[Task], Task]
+
+    def move(self, before: Task, after: Task) -> None:
+        if self.rival is not None:
+            rival, self.rival = self.rival, None  # type: ignore[assignment]  # once only
+            self.tasks[before.id] = rival(self.tasks[before.id])
+        MemoryTasks.move(self, before, after)
+
+
+@pytest.mark.parametrize(
+    ("rival", "outcome"),
+    [
+        (lambda task: task.storing(task.created_at, by="poll", lease="theirs", lease_s=60, outputs=task.outputs), "duplicate"),
+        (lambda task: replace(task, attempt=2, version=task.version + 1), "superseded"),
+    ],
+    ids=["stored by another", "run again"],
+)
+def test_a_callback_that_is_overtaken_decides_again(rival: Callable[[Task], Task], outcome: str) -> None:
+    world = World()
+    task_id = finished(world)
+    world.tasks = Overtaken(clock=world.clock, tasks=world.tasks.tasks)
+    world.tasks.rival = rival  # type: ignore[attr-defined]  # Overtaken's own
+
+    assert world.call_back(task_id).outcome == outcome
+    assert world.downloads.opened == []
+
+
+def test_a_callback_after_the_lease_lapsed_takes_over() -> None:
+    world = World()
+    task_id = finished(world)
+    world.delays = ()
+    world.call_back(task_id)
+    world.delays, world.now = (0.0,), world.now + world.timing.inline_lease_s
+
+    assert world.call_back(task_id).outcome == "stored"
+
+
+def test_a_late_callback_gives_an_expired_task_its_picture() -> None:
+    world = World()
+    task_id = world.create().task.id
+    world.live_on(2000)
+    world.gateway.succeed(task_id)
+
+    received = world.call_back(task_id)
+
+    task = world.task(task_id)
+    assert received.outcome == "stored"
+    assert (task.phase, [image.late for image in task.images]) == (Phase.EXPIRED, [True])
+    assert task.next_check_at is None
+
+
+def test_an_output_of_unknown_length_is_stored_as_well() -> None:
+    world = World()
+    task_id = finished(world)
+    world.downloads.serve("https://cdn.test/tk-1/0.png", Page(content=PNG + b"!" * 200_000, announced=False))
+
+    assert world.call_back(task_id).outcome == "stored"
+    assert world.task(task_id).images[0].size == len(PNG) + 200_000
+
+
+def test_an_output_that_is_not_there_yet_is_tried_again() -> None:
+    world = World()
+    task_id = finished(world)
+    world.downloads.serve("https://cdn.test/tk-1/0.png", OutputGone("404"), PNG)
+
+    assert world.call_back(task_id).outcome == "stored"

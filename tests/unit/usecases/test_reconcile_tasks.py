@@ -1,0 +1,68 @@
+"""A sweep looks at what is overdue, oldest first, and one bad look spoils no other."""
+
+import pytest
+
+from darkroom.errors import StorageUnavailable
+from darkroom.usecases.look_at_task import Look
+from darkroom.usecases.reconcile_tasks import reconcile_tasks
+from tests.support.world import World
+
+
+def test_a_sweep_finds_what_callbacks_forgot() -> None:
+    world = World()
+    lost, quick = world.create().task.id, world.create().task.id
+    world.gateway.succeed(lost)
+    world.gateway.succeed(quick)
+    world.call_back(quick)
+    world.now += 61
+
+    report = world.tick()
+
+    assert (report.overdue, report.looked_at, report.moved, report.count("recovered")) == (1, 1, 1, 1)
+    assert report.oldest_overdue_s == pytest.approx(1)
+
+
+def test_an_empty_sweep_reports_nothing() -> None:
+    report = World().tick()
+
+    assert (report.overdue, report.looked_at, report.moved, report.oldest_overdue_s) == (0, 0, 0, 0)
+
+
+def test_a_fault_of_one_look_is_that_looks_own() -> None:
+    world = World()
+    first, second = world.create().task.id, world.create().task.id
+    world.now += 61
+
+    def look(task_id: str) -> Look:
+        if task_id == first:
+            raise StorageUnavailable("table")
+        return world.look(task_id)
+
+    report = reconcile_tasks(clock=world.clock, tasks=world.tasks, look=look, limit=10, until=world.now + 1, threads=4)
+
+    assert [one.outcome for one in report.looks] == ["storage_error", "working"]
+    assert (report.overdue, report.looked_at) == (2, 1)
+    assert second == report.looks[1].task_id
+
+
+def test_what_does_not_fit_the_time_stays_due_for_the_next_sweep() -> None:
+    world = World()
+    task_id = world.create().task.id
+    world.now += 61
+
+    report = reconcile_tasks(clock=world.clock, tasks=world.tasks, look=world.look, limit=10, until=world.now, threads=1)
+
+    assert [one.outcome for one in report.looks] == ["left"]
+    assert world.tasks.overdue(world.now, limit=10) == [task_id]
+
+
+def test_a_sweep_takes_the_oldest_first_up_to_its_limit() -> None:
+    world = World()
+    older = world.create().task.id
+    world.now += 1
+    world.create()
+    world.now += 90
+
+    report = reconcile_tasks(clock=world.clock, tasks=world.tasks, look=world.look, limit=1, until=world.now + 1, threads=1)
+
+    assert [one.task_id for one in report.looks] == [older]

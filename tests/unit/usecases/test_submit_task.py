@@ -1,0 +1,237 @@
+"""What a POST may lead to, with and without the doubt that an earlier one arrived."""
+
+import pytest
+
+from darkroom.domain.task import Phase, Task
+from darkroom.errors import OutcomeUnknown, StorageUnavailable, TaskChanged, UpstreamRefused, UpstreamUnavailable
+from darkroom.usecases.submit_task import Submission, submit_task
+from tests.support.memory import MemoryTasks
+from tests.support.world import World
+
+LOST = OutcomeUnknown("the answer was lost")
+
+
+def unanswered(world: World) -> Task:
+    world.gateway.after_accepting = [LOST]
+    return world.create().task
+
+
+def again(world: World, task: Task, *, maybe_sent: bool = True) -> Submission:
+    return submit_task(
+        task,
+        maybe_sent=maybe_sent,
+        clock=world.clock,
+        jitter=world.jitter,
+        tasks=world.tasks,
+        upstream=world.gateway,
+        timing=world.timing,
+        timeout_s=8,
+    )
+
+
+def test_a_lost_answer_is_an_unknown_submission_that_keeps_its_next_look() -> None:
+    world = World()
+
+    task = unanswered(world)
+
+    assert task.phase is Phase.UNKNOWN
+    assert task.next_check_at == world.now + world.timing.first_check_s
+    assert task.upstream_task_id is None
+
+
+def test_repeating_an_unanswered_request_sends_the_same_key_and_bytes_and_bills_once() -> None:
+    world = World()
+    task = unanswered(world)
+
+    sent = again(world, task)
+
+    assert sent.task.phase is Phase.QUEUED
+    assert not sent.not_replayed
+    assert world.gateway.posts[0] == world.gateway.posts[1]
+    assert len(world.gateway.billed) == 1
+
+
+def test_a_repeat_that_was_not_recognised_as_one_is_reported() -> None:
+    world = World()
+    world.gateway.before_accepting = [LOST]
+    task = world.create().task
+
+    sent = again(world, task)
+
+    assert sent.not_replayed
+    assert sent.task.phase is Phase.QUEUED
+
+
+def test_a_busy_upstream_does_not_end_the_doubt() -> None:
+    world = World()
+    task = unanswered(world)
+    world.gateway.before_accepting = [UpstreamUnavailable("busy", retry_after=5)]
+
+    assert again(world, task).task.phase is Phase.UNKNOWN
+
+
+def test_doubt_begins_with_a_busy_answer_to_a_repeat_after_a_crash() -> None:
+    world = World()
+    world.create()
+    crashed = world.change(next(iter(world.tasks.tasks)), phase=Phase.SUBMITTING, upstream_task_id=None, submitted_at=None)
+    world.gateway.before_accepting = [UpstreamUnavailable("busy", retry_after=500)]
+
+    after = again(world, crashed).task
+
+    assert after.phase is Phase.UNKNOWN
+    assert after.next_check_at == world.now + 500
+
+
+@pytest.mark.parametrize("reason", ["upstream_auth", "upstream_quota"])
+def test_trouble_with_the_account_does_not_end_the_doubt(reason: str) -> None:
+    world = World()
+    task = unanswered(world)
+    world.gateway.before_accepting = [UpstreamRefused("no", reason=reason)]
+
+    sent = again(world, task)
+
+    assert (sent.task.phase, sent.refused) == (Phase.UNKNOWN, reason)
+
+
+def test_a_refused_repeat_ends_the_task_without_claiming_that_nothing_was_paid() -> None:
+    world = World()
+    task = unanswered(world)
+    world.gateway.before_accepting = [UpstreamRefused("bad", reason="generation_failed", code="BAD", request_id="r-7")]
+
+    after = again(world, task).task
+
+    assert after.phase is Phase.FAILED
+    assert after.error is not None
+    assert (after.error.charged, after.error.upstream_code, after.error.upstream_request_id) == (
+        "unknown",
+        "BAD",
+        "r-7",
+    )
+
+
+def test_a_refused_first_request_ends_the_task_unpaid() -> None:
+    world = World()
+    world.gateway.before_accepting = [UpstreamRefused("no money", reason="upstream_quota", code=None)]
+
+    task = world.create().task
+
+    assert task.phase is Phase.FAILED
+    assert task.error is not None
+    assert (task.error.code, task.error.charged) == ("upstream_quota", "no")
+    assert world.gateway.billed == []
+
+
+@pytest.mark.parametrize(("looks", "wait"), [(0, 5.5), (1, 11), (9, 330)])
+def test_waiting_grows_when_the_upstream_does_not_say_how_long(looks: int, wait: float) -> None:
+    world = World()
+    task = world.create().task
+    sending = world.change(task.id, phase=Phase.SUBMITTING, upstream_task_id=None, submitted_at=None, looks=looks)
+    world.gateway.before_accepting = [UpstreamUnavailable("busy")]
+
+    after = again(world, sending, maybe_sent=False).task
+
+    assert after.phase is Phase.WAITING
+    assert after.next_check_at == pytest.approx(world.now + wait)
+
+
+def test_a_task_that_was_to_be_canceled_does_not_wait_for_a_slot() -> None:
+    world = World()
+    task = world.create().task
+    sending = world.change(task.id, phase=Phase.SUBMITTING, upstream_task_id=None, submitted_at=None, cancel_requested=True)
+    world.gateway.before_accepting = [UpstreamUnavailable("busy")]
+
+    after = again(world, sending, maybe_sent=False).task
+
+    assert after.phase is Phase.CANCELED
+    assert after.error is not None
+    assert after.error.charged == "no"
+
+
+def test_a_callback_that_is_faster_than_the_answer_is_kept() -> None:
+    world = World()
+
+    def call_back_first(generation) -> None:  # type: ignore[no-untyped-def]  # Generation
+        world.gateway.succeed(generation.key.split(":")[0])
+        world.call_back(generation.key.split(":")[0])
+
+    world.gateway.while_accepting = call_back_first
+
+    task = world.create().task
+
+    assert task.phase is Phase.SUCCEEDED
+    assert task.upstream_task_id == "tk-1"
+
+
+@pytest.mark.parametrize("error", [UpstreamUnavailable("busy"), LOST, UpstreamRefused("no", reason="generation_failed")])
+def test_a_callback_that_came_first_outweighs_any_answer(error: Exception) -> None:
+    world = World()
+
+    def call_back_first(generation) -> None:  # type: ignore[no-untyped-def]  # Generation
+        world.gateway.fail(generation.key.split(":")[0])
+        world.call_back(generation.key.split(":")[0])
+
+    world.gateway.while_accepting = call_back_first
+    world.gateway.after_accepting = [error]  # type: ignore[list-item]  # DarkroomErrors all
+
+    task_id = world.create().task.id
+
+    assert world.task(task_id).error is not None
+    assert world.task(task_id).news_by == "callback"
+
+
+@pytest.mark.parametrize("error", [None, UpstreamUnavailable("busy"), LOST, UpstreamRefused("no", reason="generation_failed")])
+def test_a_picture_that_is_being_stored_outweighs_any_answer(error: Exception | None) -> None:
+    world = World()
+    world.delays = ()
+
+    def call_back_first(generation) -> None:  # type: ignore[no-untyped-def]  # Generation
+        world.gateway.succeed(generation.key.split(":")[0])
+        world.call_back(generation.key.split(":")[0])
+
+    world.gateway.while_accepting = call_back_first
+    world.gateway.after_accepting = [error] if error else []  # type: ignore[list-item]  # DarkroomErrors all
+
+    assert world.create().task.phase is Phase.STORING
+
+
+def test_an_answer_that_cannot_be_recorded_leaves_the_row_for_the_reconciler() -> None:
+    def no_moves(name: str) -> None:
+        if name == "tasks.move":
+            raise StorageUnavailable("table")
+
+    world = World(on_call=no_moves)
+
+    task = world.create().task
+
+    assert task.phase is Phase.SUBMITTING
+    assert task.next_check_at is not None
+
+
+class Restless(MemoryTasks):
+    """Every move loses its race."""
+
+    def move(self, before: Task, after: Task) -> None:
+        raise TaskChanged(before.id)
+
+
+def test_a_task_that_never_stands_still_is_left_to_the_reconciler() -> None:
+    world = World()
+    world.tasks = Restless(clock=world.clock)
+
+    assert world.create().task.phase is Phase.SUBMITTING
+
+
+def test_a_failure_of_a_task_that_moved_on_is_not_recorded() -> None:
+    world = World()
+    task = world.create().task
+    world.gateway.before_accepting = [UpstreamRefused("no", reason="generation_failed")]
+
+    assert again(world, task).task.phase is Phase.QUEUED
+
+
+def test_an_answer_for_a_task_that_is_gone_changes_nothing() -> None:
+    world = World()
+    task = unanswered(world)
+    del world.tasks.tasks[task.id]
+
+    assert again(world, Task(**{name: getattr(task, name) for name in task.__slots__})).task.id == task.id

@@ -1,0 +1,297 @@
+"""The worker: patient with pictures, careful with who holds the lease, and never a second generation."""
+
+from dataclasses import replace
+
+import pytest
+
+from darkroom.domain.news import Says
+from darkroom.domain.task import Output, Phase, Task
+from darkroom.errors import (
+    DownloadInterrupted,
+    OutcomeUnknown,
+    OutputGone,
+    StorageUnavailable,
+    TaskChanged,
+    UpstreamUnavailable,
+)
+from darkroom.ports import Job
+from tests.support.memory import MemoryTasks
+from tests.support.world import PNG, SILENT, World
+
+URL = "https://cdn.test/tk-1/0.png"
+FRESH = "https://cdn.test/tk-1/fresh.png"
+
+
+def handed_over(world: World) -> Job:
+    """The job that a callback without time for the bytes left behind."""
+    task_id = world.create().task.id
+    world.gateway.succeed(task_id)
+    delays, world.delays = world.delays, ()
+    world.call_back(task_id)
+    world.delays = delays
+    return world.queue.jobs.pop()
+
+
+def test_a_handed_over_lease_lets_the_worker_store_at_once() -> None:
+    world = World()
+    job = handed_over(world)
+
+    worked = world.work(job)
+
+    assert (worked.outcome, worked.downloads) == ("stored", 1)
+    assert world.task(job.task_id).phase is Phase.SUCCEEDED
+
+
+def test_a_repeated_message_is_nothing_to_do() -> None:
+    world = World()
+    job = handed_over(world)
+    world.work(job)
+
+    assert world.work(job).outcome == "nothing_to_do"
+    assert len(world.downloads.opened) == 1
+
+
+def test_a_message_without_the_lease_waits_for_it_to_lapse() -> None:
+    world = World()
+    job = replace(handed_over(world), lease="stolen")
+
+    early = world.work(job).outcome
+    world.now += world.timing.inline_lease_s
+    late = world.work(job).outcome
+
+    assert (early, late) == ("nothing_to_do", "stored")
+
+
+@pytest.mark.parametrize("changes", [{"attempt": 2}, {"task_id": "task_" + "0" * 26}])
+def test_a_job_for_another_attempt_or_task_is_nothing_to_do(changes: dict[str, object]) -> None:
+    world = World()
+    job = handed_over(world)
+
+    assert world.work(replace(job, **changes)).outcome == "nothing_to_do"  # type: ignore[arg-type]  # any field
+
+
+def test_a_dead_url_is_replaced_by_a_fresh_one_and_nothing_is_generated_again() -> None:
+    world = World()
+    job = handed_over(world)
+    world.downloads.serve(URL, OutputGone("403"))
+    world.downloads.serve(FRESH, PNG)
+    world.gateway.of_task(job.task_id).outputs = (Output(url=FRESH),)
+
+    worked = world.work(job)
+
+    assert (worked.outcome, worked.downloads) == ("stored", 5)
+    assert len(world.gateway.billed) == 1
+
+
+def test_a_url_that_was_not_kept_is_asked_for() -> None:
+    world = World()
+    job = handed_over(world)
+    world.change(job.task_id, outputs=())
+
+    assert world.work(job).outcome == "stored"
+    assert world.gateway.looks == ["tk-1"]
+
+
+@pytest.mark.parametrize(("content", "code"), [(OutputGone("410"), "output_expired"), (b"<html>", "no_output")])
+def test_a_picture_that_is_gone_for_good_fails_the_task_and_was_paid(content: object, code: str) -> None:
+    world = World()
+    job = handed_over(world)
+    world.downloads.serve(URL, content)  # type: ignore[arg-type]  # bytes or an error
+
+    worked = world.work(job)
+
+    error = world.task(job.task_id).error
+    assert worked.outcome == "failed"
+    assert error is not None
+    assert (error.code, error.charged) == (code, "yes")
+
+
+def test_an_upstream_that_changed_its_mind_has_no_picture() -> None:
+    world = World()
+    job = handed_over(world)
+    world.downloads.serve(URL, OutputGone("404"))
+    world.gateway.of_task(job.task_id).says = Says.GENERATING
+
+    world.work(job)
+
+    error = world.task(job.task_id).error
+    assert error is not None
+    assert error.code == "output_expired"
+    assert "generating" in error.message
+
+
+def test_an_upstream_that_forgot_the_task_has_no_picture() -> None:
+    world = World()
+    job = handed_over(world)
+    world.downloads.serve(URL, OutputGone("404"))
+    world.gateway.generations.clear()
+
+    assert world.work(job).outcome == "failed"
+
+
+def test_a_success_that_now_names_no_output_fails() -> None:
+    world = World()
+    job = handed_over(world)
+    world.downloads.serve(URL, OutputGone("404"))
+    world.gateway.of_task(job.task_id).outputs = ()
+
+    assert world.work(job).outcome == "failed"
+
+
+@pytest.mark.parametrize("silent", [UpstreamUnavailable("busy"), OutcomeUnknown("cut off")])
+def test_an_upstream_that_does_not_answer_now_is_asked_later(silent: Exception) -> None:
+    world = World()
+    job = handed_over(world)
+    world.downloads.serve(URL, OutputGone("404"))
+    world.gateway.looking = [silent]  # type: ignore[list-item]  # DarkroomErrors both
+
+    worked = world.work(job)
+
+    task = world.task(job.task_id)
+    assert (worked.outcome, task.phase, task.lease) == ("later", Phase.STORING, None)
+    assert task.next_check_at is not None
+    assert task.next_check_at > world.now
+
+
+def test_a_broken_connection_is_tried_again_later_until_the_deadline() -> None:
+    world = World()
+    job = handed_over(world)
+    world.downloads.serve(URL, DownloadInterrupted("reset"))
+
+    first = world.work(job)
+    world.live_on(3600)
+
+    task = world.task(job.task_id)
+    assert first.outcome == "later"
+    assert task.error is not None
+    assert (task.phase, task.error.code, task.error.charged) == (Phase.FAILED, "storage_failed", "yes")
+
+
+def test_a_task_that_knows_no_upstream_id_fails_with_its_first_fault() -> None:
+    world = World()
+    job = handed_over(world)
+    world.change(job.task_id, upstream_task_id=None)
+    world.downloads.serve(URL, OutputGone("404"))
+
+    world.work(job)
+
+    error = world.task(job.task_id).error
+    assert error is not None
+    assert error.code == "output_expired"
+
+
+def test_a_bucket_that_is_away_sends_the_message_back() -> None:
+    def away(name: str) -> None:
+        if name == "bucket.read":
+            raise StorageUnavailable(name)
+
+    world = World(on_call=away)
+    job = handed_over(world)
+
+    with pytest.raises(StorageUnavailable):
+        world.work(job)
+
+    assert world.task(job.task_id).next_check_at is not None
+
+
+class Losing(MemoryTasks):
+    """The n-th move loses its race; the others are made."""
+
+    lose = 1
+
+    def move(self, before: Task, after: Task) -> None:
+        self.lose -= 1
+        if self.lose == 0:
+            raise TaskChanged(before.id)
+        MemoryTasks.move(self, before, after)
+
+
+@pytest.mark.parametrize("lose", [1, 2, 3])
+def test_whoever_loses_a_race_leaves_the_job_to_the_winner(lose: int) -> None:
+    world = World()
+    job = handed_over(world)
+    world.downloads.serve(URL, OutputGone("404"))
+    world.tasks = Losing(clock=world.clock, tasks=world.tasks.tasks)
+    world.tasks.lose = lose  # type: ignore[attr-defined]  # Losing's own
+
+    assert world.work(job).outcome == "nothing_to_do"
+    assert world.task(job.task_id).phase is Phase.STORING
+
+
+def expired_with_news(world: World) -> Job:
+    task_id = world.create().task.id
+    world.live_on(1900)
+    world.gateway.succeed(task_id)
+    delays, world.delays = world.delays, ()
+    world.call_back(task_id)
+    world.delays = delays
+    return world.queue.jobs.pop()
+
+
+def test_a_late_picture_is_stored_by_the_worker_too() -> None:
+    world = World()
+    job = expired_with_news(world)
+
+    assert world.work(job).outcome == "stored"
+    assert [image.late for image in world.task(job.task_id).images] == [True]
+
+
+def test_a_late_picture_that_is_gone_is_given_up_and_the_status_stays() -> None:
+    world = World()
+    job = expired_with_news(world)
+    world.downloads.serve(URL, OutputGone("404"))
+
+    assert world.work(job).outcome == "failed"
+    task = world.task(job.task_id)
+    assert (task.phase, task.next_check_at, task.lease) == (Phase.EXPIRED, None, None)
+
+
+def test_a_late_picture_that_cannot_be_had_now_is_tried_until_the_tail_ends() -> None:
+    world = World()
+    job = expired_with_news(world)
+    world.downloads.serve(URL, DownloadInterrupted("reset"))
+
+    first = world.work(job).outcome
+    world.live_on(25 * 3600, step=600)
+
+    assert first == "later"
+    assert world.task(job.task_id).next_check_at is None
+
+
+def test_an_expired_task_that_nobody_stores_has_no_job() -> None:
+    world = World()
+    task_id = world.create().task.id
+    world.live_on(1900)
+
+    assert world.work(Job(do="store", task_id=task_id, attempt=1)).outcome == "nothing_to_do"
+
+
+def test_the_worker_writes_submitting_before_its_only_post() -> None:
+    calls: list[str] = []
+    world = World(promises=SILENT, on_call=calls.append)
+    task_id = world.create().task.id
+
+    worked = world.work_all()[0]
+
+    assert worked.outcome == "submitted"
+    assert calls.index("tasks.move:done") < calls.index("upstream.submit")
+    assert world.task(task_id).phase is Phase.QUEUED
+
+
+def test_a_repeated_submit_job_posts_nothing() -> None:
+    world = World(promises=SILENT)
+    world.create()
+    job = world.queue.jobs[0]
+    world.work_all()
+
+    assert world.work(job).outcome == "nothing_to_do"
+    assert len(world.gateway.posts) == 1
+
+
+def test_of_two_workers_with_one_submit_job_one_posts() -> None:
+    world = World(promises=SILENT)
+    world.create()
+    world.tasks = Losing(clock=world.clock, tasks=world.tasks.tasks, requests=world.tasks.requests)
+
+    assert world.work(world.queue.jobs[0]).outcome == "nothing_to_do"
+    assert world.gateway.posts == []
