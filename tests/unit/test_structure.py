@@ -69,10 +69,10 @@ def test_a_handler_is_one_short_file_that_only_wires(function: str) -> None:
 
 
 FORBIDDEN = {
-    "receive_callback": {"pydantic", "asyncio", "jsonschema", "aws_xray_sdk", "awscrt", "boto3.resources"},
-    "reconcile_tasks": {"pydantic", "asyncio", "jsonschema", "aws_xray_sdk", "awscrt", "boto3.resources"},
-    "work_tasks": {"pydantic", "asyncio", "jsonschema", "aws_xray_sdk", "awscrt", "boto3.resources"},
-    "api": {"aws_xray_sdk", "awscrt", "boto3.resources"},
+    "receive_callback": {"pydantic", "asyncio", "jsonschema", "aws_xray_sdk", "awscrt"},
+    "reconcile_tasks": {"pydantic", "asyncio", "jsonschema", "aws_xray_sdk", "awscrt"},
+    "work_tasks": {"pydantic", "asyncio", "jsonschema", "aws_xray_sdk", "awscrt"},
+    "api": {"aws_xray_sdk", "awscrt"},
 }
 
 
@@ -84,6 +84,17 @@ def test_importing_a_handler_loads_no_more_than_it_needs_and_does_nothing(functi
 
     assert run.returncode == 0, run.stderr
     assert not FORBIDDEN[function] & set(run.stdout.split())
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_aws_is_spoken_to_through_plain_clients(path: Path) -> None:
+    called = {
+        node.func.attr
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    }
+
+    assert "resource" not in called
 
 
 def test_no_test_fakes_with_mock() -> None:

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from darkroom.domain.ids import image_id
-from darkroom.domain.pictures import Picture, extension, sniff
+from darkroom.domain.pictures import TYPE_KNOWN_AT, Picture, extension, sniff
 from darkroom.domain.task import Image, Output, Phase, Task
 from darkroom.errors import DownloadError, DownloadInterrupted, OutputRefused, TaskChanged
 from darkroom.ports import Bucket, Clock, Download, Downloads, Tasks
 
 _TRIES = 3
-_SNIFF_BYTES = 64
 _HEAD_BYTES = 512 * 1024
 """JPEG and AVIF may put half a megabyte of profiles before their size."""
 
@@ -183,7 +182,7 @@ class MeteredBody:
 
     def picture(self) -> Picture:
         """What the first bytes say; raises OutputRefused when they are no image's."""
-        while len(self._waiting) < _SNIFF_BYTES and self._more():
+        while len(self._waiting) < TYPE_KNOWN_AT and self._more():
             pass
         picture = sniff(self._waiting[:_HEAD_BYTES])
         if picture is None:
