@@ -40,11 +40,9 @@ class Services:
 
     @cached_property
     def _clients(self) -> "Clients":
-        import boto3
+        from darkroom.adapters.clients import clients_of_environment
 
-        from darkroom.adapters.clients import Clients
-
-        return Clients(session=boto3.Session(), endpoint_url=self.settings.endpoint_url)
+        return clients_of_environment(self.settings.endpoint_url)
 
     @cached_property
     def _table(self) -> "Table":

@@ -1,0 +1,66 @@
+"""Which addresses may be fetched from: public ones, whatever form they come in."""
+
+import ipaddress
+import re
+import socket
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+_EMBEDDING = {
+    IPv6Network("::ffff:0:0/96"): 0,  # IPv4-mapped
+    IPv6Network("::/96"): 0,  # IPv4-compatible
+    IPv6Network("64:ff9b::/96"): 0,  # NAT64
+    IPv6Network("2002::/16"): 80,  # 6to4
+}
+"""IPv6 networks whose addresses hold an IPv4 address, so many bits from the right."""
+
+_UNICAST = IPv6Network("2000::/3")
+# Python 3.11 calls some of these global.
+_SPECIAL = (
+    IPv4Network("192.0.0.0/24"),
+    IPv4Network("192.88.99.0/24"),
+    IPv6Network("2001::/23"),
+    IPv6Network("2001:db8::/32"),
+    IPv6Network("3fff::/20"),
+)
+_NUMBER = re.compile(r"(?:[0-9]+|0x[0-9a-f]*)", re.IGNORECASE)
+
+
+def is_public(address: str) -> bool:
+    """Whether a resolved address lies outside every private, local, reserved and multicast network."""
+    try:
+        parsed = _unwrapped(ipaddress.ip_address(address))
+    except ValueError:
+        return False
+    if parsed.version == 6 and parsed not in _UNICAST:
+        return False
+    special = any(parsed in network for network in _SPECIAL if network.version == parsed.version)
+    return parsed.is_global and not (special or parsed.is_multicast or parsed.is_reserved)
+
+
+def is_disguised(host: str) -> bool:
+    """Whether a URL's host is an IPv4 address in a notation that only old resolvers read: 2130706433, 0x7f.1, 0177.0.0.1."""
+    if _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]) is None:
+        return False
+    try:
+        ipaddress.IPv4Address(host)
+    except ValueError:
+        return True
+    return False
+
+
+def resolve(host: str, port: int) -> list[str]:
+    """Every address of `host`, in the system's order; raises OSError."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:
+        raise OSError(f"{host!r} cannot be a host's name") from error
+    return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
+
+
+def _unwrapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    if isinstance(address, IPv4Address):
+        return address
+    for network, shift in _EMBEDDING.items():
+        if address in network:
+            return IPv4Address(int(address) >> shift & 0xFFFF_FFFF)
+    return address

@@ -1,0 +1,116 @@
+"""boto3 clients with our time-outs, each made once; and the one place where botocore's errors become ours."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.handlers import add_expect_header
+
+from darkroom.errors import StorageUnavailable
+
+if TYPE_CHECKING:
+    import boto3
+    from mypy_boto3_dynamodb.client import DynamoDBClient
+    from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_secretsmanager.client import SecretsManagerClient
+    from mypy_boto3_sqs.client import SQSClient
+
+
+class Clients:
+    """The AWS clients of one session, made when first asked for; safe to share between threads.
+
+    `endpoint_url` is where another AWS answers (AWS_ENDPOINT_URL); None is the real one.
+    """
+
+    def __init__(self, *, session: "boto3.Session", endpoint_url: str | None = None) -> None:
+        self._session = session
+        self._endpoint_url = endpoint_url
+        self._lock = threading.Lock()
+        self._made: dict[str, Any] = {}
+
+    @property
+    def dynamodb(self) -> "DynamoDBClient":
+        client: DynamoDBClient = self._client("dynamodb", _config(read_s=3))
+        return client
+
+    @property
+    def s3(self) -> "S3Client":
+        client: S3Client = self._client("s3", self._s3_config())
+        return client
+
+    @property
+    def sqs(self) -> "SQSClient":
+        client: SQSClient = self._client("sqs", _config(read_s=5))
+        return client
+
+    @property
+    def secretsmanager(self) -> "SecretsManagerClient":
+        client: SecretsManagerClient = self._client("secretsmanager", _config(read_s=3))
+        return client
+
+    def _s3_config(self) -> Config:
+        return _config(
+            read_s=10,
+            signature_version="s3v4",
+            # A checksum trailer cannot be computed for a body that is read once, and the row holds its SHA-256.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            s3={
+                # Otherwise a body that cannot be rewound fails over plain http.
+                "payload_signing_enabled": False,
+                # Nobody answers for a bucket's own host name at another endpoint.
+                "addressing_style": "path" if self._endpoint_url else "auto",
+            },
+        )
+
+    def _client(self, service: str, config: Config) -> Any:
+        with self._lock:
+            if service not in self._made:
+                self._made[service] = self._make(service, config)
+            return self._made[service]
+
+    def _make(self, service: str, config: Config) -> Any:
+        client: Any = self._session.client(service, endpoint_url=self._endpoint_url, config=config)
+        if service == "s3":
+            # `Expect: 100-continue` costs a round trip for every picture.
+            client.meta.events.unregister("before-call.s3", add_expect_header)
+        return client
+
+
+def clients_of_environment(endpoint_url: str | None) -> Clients:
+    """Clients with the credentials and region of this process; one session, because a second one costs 70 ms."""
+    import boto3
+
+    return Clients(session=boto3.Session(), endpoint_url=endpoint_url)
+
+
+def _config(*, read_s: float, **more: Any) -> Config:
+    return Config(
+        connect_timeout=1,
+        read_timeout=read_s,
+        retries={"mode": "standard", "total_max_attempts": 3},
+        # mypy checks the types; 50 µs a call.
+        parameter_validation=False,
+        max_pool_connections=50,
+        tcp_keepalive=True,
+        **more,
+    )
+
+
+@contextmanager
+def unavailable(service: str) -> Iterator[None]:
+    """Turns whatever botocore raises inside into StorageUnavailable, named by service and cause."""
+    try:
+        yield
+    except ClientError as error:
+        raise StorageUnavailable(f"{service}: {error.operation_name} gave {code_of(error)}") from error
+    except BotoCoreError as error:
+        raise StorageUnavailable(f"{service}: {type(error).__name__}") from error
+
+
+def code_of(error: ClientError) -> str:
+    """AWS's word for the error, such as `ConditionalCheckFailedException`."""
+    return str(error.response.get("Error", {}).get("Code", "an unnamed error"))

@@ -1,0 +1,101 @@
+"""The deployment's secrets: one JSON secret, cached, so that a rotation needs no deploy."""
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from darkroom.adapters.clients import code_of, unavailable
+from darkroom.domain.callback_token import SigningKey
+from darkroom.errors import ConfigurationError, StorageUnavailable
+from darkroom.ports import Secrets
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager.client import SecretsManagerClient
+
+STALE_S = 3600
+"""How long an old value is used while the service does not answer."""
+
+_RETRY_S = 30
+_LEAST_SECRET = 16
+
+
+class SecretsManager:
+    """`Secrets` over Secrets Manager; `clock` gives seconds and never goes back."""
+
+    def __init__(self, *, client: "SecretsManagerClient", secret_id: str, cache_s: float, clock: Callable[[], float]) -> None:
+        self._client = client
+        self._secret_id = secret_id
+        self._cache_s = cache_s
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._values: Mapping[str, str] = {}
+        self._read_at: float | None = None
+        self._fresh_until = float("-inf")
+
+    def __repr__(self) -> str:
+        return f"SecretsManager(secret_id={self._secret_id!r})"
+
+    def get(self, name: str) -> str:
+        with self._lock:
+            if self._clock() >= self._fresh_until:
+                self._renew()
+            return self._values.get(name, "")
+
+    def refresh(self) -> None:
+        with self._lock:
+            self._fresh_until = float("-inf")
+
+    def _renew(self) -> None:
+        now = self._clock()
+        try:
+            values = self._read()
+        except StorageUnavailable:
+            if self._read_at is None or now >= self._read_at + STALE_S:
+                raise
+            self._fresh_until = now + _RETRY_S
+            return
+        self._values, self._read_at, self._fresh_until = values, now, now + self._cache_s
+
+    def _read(self) -> Mapping[str, str]:
+        with unavailable("secret"):
+            try:
+                answer = self._client.get_secret_value(SecretId=self._secret_id)
+            except ClientError as error:
+                if code_of(error) == "ResourceNotFoundException":
+                    raise ConfigurationError(f"there is no secret {self._secret_id}") from error
+                raise
+        return _values(answer.get("SecretString", ""), self._secret_id)
+
+
+def signing_keys(secrets: Secrets) -> tuple[SigningKey, ...]:
+    """The keys of callback tokens, the one that signs first; raises ConfigurationError when one is missing or too short."""
+    current = secrets.get("callback_secret")
+    if len(current) < _LEAST_SECRET:
+        raise ConfigurationError(f"the secret's callback_secret needs at least {_LEAST_SECRET} characters")
+    previous = secrets.get("callback_secret_previous")
+    if not previous:
+        return (SigningKey(current),)
+    return SigningKey(current), SigningKey(previous, retired_at=_unix(secrets.get("callback_secret_rotated_at")))
+
+
+def _values(text: str, secret_id: str) -> Mapping[str, str]:
+    try:
+        facts = json.loads(text)
+    except ValueError:
+        # Without the cause: it would quote the secret.
+        raise ConfigurationError(f"the secret {secret_id} is not JSON: an object of names and texts is needed") from None
+    if not isinstance(facts, dict):
+        raise ConfigurationError(f"the secret {secret_id} is not a JSON object of names and texts")
+    return {name: "" if value is None else str(value).strip() for name, value in facts.items()}
+
+
+def _unix(text: str) -> float:
+    try:
+        return float(int(text))
+    except ValueError:
+        raise ConfigurationError(
+            "the secret's callback_secret_rotated_at must be Unix seconds where a previous one is kept"
+        ) from None
