@@ -113,7 +113,10 @@ class Output:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """The facts of one stored picture; its bytes are in the bucket."""
+    """The facts of one stored picture; its bytes are in the bucket. `size` is in bytes, `width` and `height` are in pixels.
+
+    0 pixels: the file does not tell its measures within its first half megabyte.
+    """
 
     index: int
     content_type: str

@@ -1,0 +1,88 @@
+# Everything there is to do here, by name; `make` alone lists it. Needs make and a python3 of at least 3.11, and nothing else.
+
+PYTHON ?= python3
+# Not from the environment, where other tools mean other things by it: `make build ARCH=x86_64`.
+ARCH = arm64
+BUILD_DIR = .aws-sam/build
+PYTEST_ARGS ?= -n 2 --dist loadfile
+
+# The lock files are complete, so pip need not follow dependencies: it then asks for nothing that is not hashed.
+PIP_INSTALL := -m pip install -qq --disable-pip-version-check --no-deps
+WHEELS := .cache/wheels
+SAM = SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} .venv-sam/bin/sam
+
+help:  ## List these verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+
+install: .venv/.local  ## Make .venv with the darkroom command in it
+
+demo: install  ## Run the pipeline once, from a prompt to a picture, against a simulated upstream
+	.venv/bin/darkroom demo
+
+up: install  ## Keep the same stack running here until Ctrl-C
+	.venv/bin/darkroom up
+
+test: .venv/.dev install-tools  ## Run every test, with the coverage gate
+	.venv/bin/python -m pytest $(PYTEST_ARGS) --cov --cov-report=term-missing:skip-covered
+
+check: .venv/.dev .venv-sam/.installed  ## Look for faults without running anything: lint, format, types, template
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/cfn-lint template.yaml
+	$(SAM) validate --lint
+
+# SAM wants a real python3.13 first on PATH. The layer's wheels are fetched once; a plain `sam build` lets pip fetch them each time.
+build: .venv-sam/.installed $(WHEELS)/$(ARCH)/.complete  ## Build what is deployed into .aws-sam (ARCH=arm64, or x86_64)
+	@python313=$$(tools/find-python313) && \
+	  PATH="$$(dirname "$$python313"):$$PATH" MAKEFLAGS= DARKROOM_WHEELS="$(CURDIR)/$(WHEELS)/$(ARCH)" \
+	  $(SAM) build --build-dir "$(BUILD_DIR)" --cache-dir "$(BUILD_DIR)-cache" --parameter-overrides Architecture=$(ARCH)
+
+deploy: build  ## Build and deploy into your AWS account; asks before it changes anything
+	.venv-sam/bin/sam deploy --guided
+
+openapi: .venv/.local  ## Write the OpenAPI document anew from the code
+	.venv/bin/python -m local.openapi
+
+lock: .venv/.dev  ## Resolve the dependencies anew into requirements/ and the layer (needs uv; UPGRADE=--upgrade for newer ones)
+	tools/lock $(UPGRADE)
+
+install-tools: .venv-sam/.installed .venv-ministack/.installed .venv-lambda/.installed $(WHEELS)/arm64/.complete $(WHEELS)/x86_64/.complete  ## Fetch what the tests need beside .venv: SAM CLI, MiniStack, Lambda's runtime client, the layer's wheels
+
+clean:  ## Remove everything that was made here, the environments too
+	rm -rf .venv .venv-sam .venv-ministack .venv-lambda .cache .aws-sam .hypothesis .mypy_cache .ruff_cache .coverage demo-output
+	find layers functions local tests tools -name __pycache__ -type d -prune -exec rm -r {} +
+
+# A stamp in each environment says that it holds what its lock file says.
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Darkroom needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv .venv || { rm -rf .venv; echo "No virtual environment could be made: on Debian, apt install python3-venv" >&2; exit 1; }
+
+.venv/.local: requirements/local.txt pyproject.toml | .venv/bin/python
+	.venv/bin/python $(PIP_INSTALL) --require-hashes -r requirements/local.txt
+	.venv/bin/python $(PIP_INSTALL) --no-build-isolation -e .
+	@touch $@
+
+.venv/.dev: .venv/.local requirements/dev.txt
+	.venv/bin/python $(PIP_INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+.venv-sam/.installed .venv-ministack/.installed: .venv-%/.installed: requirements/%.txt | .venv/bin/python
+	.venv/bin/python -m venv --clear .venv-$*
+	.venv-$*/bin/python $(PIP_INSTALL) --require-hashes -r $<
+	@touch $@
+
+# Without a python3.13 this one is left out, and the tests that need it say so.
+.venv-lambda/.installed: requirements/lambda.txt
+	@if python313=$$(tools/find-python313); then \
+	  set -ex; "$$python313" -m venv --clear .venv-lambda; \
+	  .venv-lambda/bin/python $(PIP_INSTALL) --require-hashes -r $<; touch $@; fi
+
+$(WHEELS)/%/.complete: layers/dependencies/requirements.txt layers/dependencies/%/platform.mk | .venv/bin/python
+	rm -rf $(@D)
+	$(MAKE) --no-print-directory -C layers/dependencies/$* -f ../Makefile wheels PYTHON="$(CURDIR)/.venv/bin/python" DEST="$(CURDIR)/$(@D)"
+	@touch $@
+
+.PHONY: help install demo up test check build deploy openapi lock install-tools clean
