@@ -9,6 +9,8 @@ PYTEST_ARGS ?= -n 2 --dist loadfile
 # The lock files are complete, so pip need not follow dependencies: it then asks for nothing that is not hashed.
 PIP_INSTALL := -m pip install -qq --disable-pip-version-check --no-deps
 WHEELS := .cache/wheels
+# What it looks at and what it leaves out, with the reasons, stands in .checkov.yaml.
+CHECKOV = .venv-checkov/bin/checkov --config-file .checkov.yaml
 SAM = SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} .venv-sam/bin/sam
 
 help:  ## List these verbs
@@ -25,12 +27,13 @@ up: install  ## Keep the same stack running here until Ctrl-C
 test: .venv/.dev install-tools  ## Run every test, with the coverage gate
 	.venv/bin/python -m pytest $(PYTEST_ARGS) --cov --cov-report=term-missing:skip-covered
 
-check: .venv/.dev .venv-sam/.installed  ## Look for faults without running anything: lint, format, types, template
+check: .venv/.dev .venv-sam/.installed .venv-checkov/.installed  ## Look for faults without running anything: lint, format, types, template
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/cfn-lint template.yaml
 	$(SAM) validate --lint
+	$(CHECKOV)
 
 # SAM wants a real python3.13 first on PATH. The layer's wheels are fetched once; a plain `sam build` lets pip fetch them each time.
 build: .venv-sam/.installed $(WHEELS)/$(ARCH)/.complete  ## Build what is deployed into .aws-sam (ARCH=arm64, or x86_64)
@@ -42,15 +45,15 @@ deploy: build  ## Build and deploy into your AWS account; asks before it changes
 	.venv-sam/bin/sam deploy --guided
 
 openapi: .venv/.local  ## Write the OpenAPI document anew from the code
-	.venv/bin/python -m local.openapi
+	.venv/bin/python -m darkroom.web.openapi
 
 lock: .venv/.dev  ## Resolve the dependencies anew into requirements/ and the layer (needs uv; UPGRADE=--upgrade for newer ones)
 	tools/lock $(UPGRADE)
 
-install-tools: .venv-sam/.installed .venv-ministack/.installed .venv-lambda/.installed $(WHEELS)/arm64/.complete $(WHEELS)/x86_64/.complete  ## Fetch what the tests need beside .venv: SAM CLI, MiniStack, Lambda's runtime client, the layer's wheels
+install-tools: .venv-sam/.installed .venv-ministack/.installed .venv-checkov/.installed .venv-lambda/.installed $(WHEELS)/arm64/.complete $(WHEELS)/x86_64/.complete  ## Fetch what the tests need beside .venv: SAM CLI, MiniStack, checkov, Lambda's runtime client, the layer's wheels
 
 clean:  ## Remove everything that was made here, the environments too
-	rm -rf .venv .venv-sam .venv-ministack .venv-lambda .cache .aws-sam .hypothesis .mypy_cache .ruff_cache .coverage demo-output
+	rm -rf .venv .venv-sam .venv-ministack .venv-checkov .venv-lambda .cache .aws-sam .hypothesis .mypy_cache .ruff_cache .coverage demo-output
 	find layers functions local tests tools -name __pycache__ -type d -prune -exec rm -r {} +
 
 # A stamp in each environment says that it holds what its lock file says.
@@ -69,7 +72,7 @@ clean:  ## Remove everything that was made here, the environments too
 	.venv/bin/python $(PIP_INSTALL) --require-hashes -r requirements/dev.txt
 	@touch $@
 
-.venv-sam/.installed .venv-ministack/.installed: .venv-%/.installed: requirements/%.txt | .venv/bin/python
+.venv-sam/.installed .venv-ministack/.installed .venv-checkov/.installed: .venv-%/.installed: requirements/%.txt | .venv/bin/python
 	.venv/bin/python -m venv --clear .venv-$*
 	.venv-$*/bin/python $(PIP_INSTALL) --require-hashes -r $<
 	@touch $@

@@ -1,0 +1,72 @@
+"""The operators' routes: callers' keys, a sweep of the reconciler, a redrive of dead letters."""
+
+from typing import Any
+
+from darkroom.ports import ApiKey
+from darkroom.usecases.make_key import make_key
+from darkroom.web.answers import PRIVATE, Answer, json_answer, list_answer, rfc3339
+from darkroom.web.bodies import expect_no_body, read_object
+from darkroom.web.call import Call
+from darkroom.web.problems import Problem
+from darkroom.web.requests import KeyRequest, read_body
+
+REDRIVE_AT_MOST = 500
+
+
+def create_key(call: Call) -> Answer:
+    """A new key, shown this once."""
+    wanted, faults = read_body(KeyRequest, read_object(call.request))
+    if wanted is None:
+        raise Problem("invalid_request", "no key can be made of this", faults=faults)
+    services = call.services
+    new = make_key(
+        owner=wanted.owner,
+        scopes=wanted.scopes,
+        name=wanted.name,
+        now=services.clock(),
+        fresh=services.fresh,
+        key_id=services.key_id,
+    )
+    services.api_keys.add(new.record)
+    return json_answer(201, {**_key(new.record), "key": new.key}, PRIVATE)
+
+
+def list_keys(call: Call) -> Answer:
+    """Every key there is or was, oldest first; never the key itself."""
+    return list_answer([_key(key) for key in call.services.api_keys.list()])
+
+
+def revoke_key(call: Call, key_id: str) -> Answer:
+    """From now on it opens nothing, except where it is still cached."""
+    if not call.services.api_keys.revoke(key_id, now=call.services.clock()):
+        raise Problem("not_found", "there is no such key")
+    return Answer(status=204, headers=PRIVATE)
+
+
+def reconcile(call: Call) -> Answer:
+    """One sweep, as the schedule makes it every minute."""
+    # Threads that no other route needs.
+    from darkroom.edge.sweep import sweep
+
+    expect_no_body(call.request)
+    report = sweep(call.services, remaining_s=call.until - call.services.clock())
+    return json_answer(200, {"looked_at": report.looked_at, "moved": report.moved}, PRIVATE)
+
+
+def redrive(call: Call) -> Answer:
+    """Jobs that failed too often go back to the queue."""
+    expect_no_body(call.request)
+    return json_answer(200, {"moved": call.services.queue.redrive(limit=REDRIVE_AT_MOST)}, PRIVATE)
+
+
+def _key(key: ApiKey) -> dict[str, Any]:
+    return {
+        "object": "key",
+        "id": key.id,
+        "owner": key.owner,
+        "scopes": sorted(key.scopes),
+        "name": key.name,
+        "hint": key.hint,
+        "created_at": rfc3339(key.created_at),
+        "revoked_at": rfc3339(key.revoked_at),
+    }

@@ -1,0 +1,260 @@
+"""What the API answers with, as pydantic models: read by the OpenAPI document only, so that no function pays for them."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from darkroom.web.problems import KINDS
+
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}, description="RFC 3339, UTC, milliseconds.")]
+Charged = Annotated[Literal["yes", "no", "unknown"], Field(description="Whether the upstream bills it.")]
+Count = Annotated[int, Field(ge=0)]
+
+
+class Document(BaseModel):
+    """Base of what is documented."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class UpstreamError(Document):
+    """What the upstream said, for a support ticket."""
+
+    code: str | None
+    message: str | None
+    request_id: str | None
+    last_body: str | None
+    """Its last answer, capped and without URL queries; null in lists."""
+
+
+class TaskError(Document):
+    """Why there is no (complete) picture."""
+
+    code: str
+    """upstream_auth, upstream_quota, upstream_rate_limited, upstream_unavailable, model_unavailable, content_rejected,
+    generation_failed, no_output, storage_failed, output_expired, deadline_exceeded, submission_outcome_unknown or canceled."""
+    message: str
+    retryable: str
+    """no, later or manual: whether a new try makes sense."""
+    charged: Charged
+    upstream: UpstreamError | None
+
+
+class Image(Document):
+    """A picture in the bucket."""
+
+    object: Literal["image"]
+    id: str
+    task: str
+    index: Count
+    url: str
+    """Redirects to the bytes."""
+    content_type: Literal["image/png", "image/jpeg", "image/webp", "image/avif", "image/gif"]
+    bytes: Count
+    width: Count
+    height: Count
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    late: bool
+    """It came after the task had expired."""
+    created_at: Time
+
+
+class Links(Document):
+    """What can be done next; a link is there while it can."""
+
+    self: str
+    cancel: str | None = None
+    retry: str | None = None
+
+
+class Task(Document):
+    """One picture being made, or made."""
+
+    object: Literal["task"]
+    id: str
+    status: Literal["queued", "running", "succeeded", "failed", "canceled", "expired"]
+    phase: str
+    """Where exactly it is, for people; more may be added."""
+    version: Annotated[int, Field(ge=1)]
+    kind: Literal["first", "user_rerun"]
+    preset: str | None
+    """With its version, such as `poster@1`."""
+    upstream: str
+    model: str
+    route: str | None
+    """What the upstream was told; null is the model's default route."""
+    upstream_task_id: str | None
+    user: str | None
+    metadata: dict[str, str]
+    attempt: Annotated[int, Field(ge=1)]
+    cancel_requested: bool
+    retry_of: str | None
+    settled_by: Literal["callback", "poll", "create", "deadline", "cancel"] | None
+    """Who brought the news that decided it."""
+    images: list[Image]
+    error: TaskError | None
+    timeout_s: int
+    created_at: Time
+    submitted_at: Time | None
+    terminal_at: Time | None
+    deadline_at: Time | None
+    """Null until the upstream has accepted it."""
+    links: Links
+
+
+class _Page(Document):
+    has_more: bool
+    next_cursor: str | None
+
+
+class TaskList(_Page):
+    """Newest first; a page may be short, or empty, and still have more."""
+
+    data: list[Task]
+
+
+class ModelRoute(Document):
+    """One way to a model."""
+
+    name: str
+    default: bool
+    input_schema: dict[str, Any]
+    """The JSON Schema (2020-12) of `input`."""
+
+
+class Model(Document):
+    """A model that may be asked for."""
+
+    object: Literal["model"]
+    id: str
+    upstream: str
+    kind: str
+    aliases: list[str]
+    routes: list[ModelRoute]
+
+
+class ModelList(_Page):
+    """All current models."""
+
+    data: list[Model]
+
+
+class Preset(Document):
+    """A purpose, and what serves it now."""
+
+    object: Literal["preset"]
+    id: str
+    name: str
+    version: int
+    summary: str
+    model: str
+    route: str
+    defaults: dict[str, Any]
+    input_schema: dict[str, Any]
+
+
+class PresetList(_Page):
+    """All presets."""
+
+    data: list[Preset]
+
+
+class Key(Document):
+    """What is kept of an API key."""
+
+    object: Literal["key"]
+    id: str
+    owner: str
+    scopes: list[Literal["tasks:write", "tasks:read", "admin"]]
+    name: str | None
+    hint: str
+    """Its last four characters."""
+    created_at: Time
+    revoked_at: Time | None
+
+
+class NewKey(Key):
+    """A key, shown this once."""
+
+    key: str
+
+
+class KeyList(_Page):
+    """All keys, oldest first."""
+
+    data: list[Key]
+
+
+class Reconciled(Document):
+    """What one sweep did."""
+
+    looked_at: Count
+    moved: Count
+
+
+class Redriven(Document):
+    """How many dead letters went back to the queue."""
+
+    moved: Count
+
+
+class Health(Document):
+    """The function runs."""
+
+    status: Literal["ok"]
+    stage: str
+
+
+class CallbackAnswer(Document):
+    """What became of a delivery."""
+
+    received: bool | None = None
+    duplicate: bool | None = None
+    ignored: str | None = None
+    hint: str | None = None
+
+
+class CallbackProblem(Document):
+    """Why a delivery was not taken."""
+
+    code: str
+    status: int
+    detail: str
+
+
+class CallbackRetry(Document):
+    """Deliver it again: our storage was away."""
+
+    retry: Literal[True]
+
+
+class GatewayMessage(Document):
+    """Said by the gateway in front of the API, which has a notation of its own."""
+
+    message: str
+
+
+class Fault(Document):
+    """One fault of a request: in the body, the query or a header."""
+
+    pointer: str | None = None
+    """JSON pointer (RFC 6901) into the body."""
+    parameter: str | None = None
+    header: str | None = None
+    detail: str
+
+
+class Problem(Document):
+    """What went wrong (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: Annotated[str, Field(json_schema_extra={"enum": sorted(KINDS)})]
+    request_id: str
+    retryable: Literal["no", "same", "later", "manual"]
+    """same: send it again as it is; later: again when something has changed; manual: look first."""
+    errors: list[Fault] | None = None
+    """Every fault that was found."""

@@ -1,0 +1,37 @@
+"""Every operation of the API, once: routing, 405 answers and the OpenAPI document all read this table."""
+
+from darkroom.web import about, admin, creating, images, offering, tasks
+from darkroom.web.call import Endpoint
+from darkroom.web.filters import PARAMETERS
+
+_WRITE, _READ, _ADMIN, _ANY_KEY, _NO_KEY = "tasks:write", "tasks:read", "admin", "", None
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint(method="POST", path="/v1/tasks", name="createTask", answer=creating.create, scope=_WRITE, repeatable=False),
+    Endpoint(method="GET", path="/v1/tasks", name="listTasks", answer=tasks.list_tasks, scope=_READ, query=PARAMETERS),
+    Endpoint(method="GET", path="/v1/tasks/{task_id}", name="readTask", answer=tasks.read, scope=_READ),
+    Endpoint(method="POST", path="/v1/tasks/{task_id}/cancel", name="cancelTask", answer=tasks.cancel, scope=_WRITE),
+    Endpoint(
+        method="POST", path="/v1/tasks/{task_id}/retry", name="retryTask", answer=creating.retry, scope=_WRITE, repeatable=False
+    ),
+    Endpoint(method="GET", path="/v1/images/{image_id}", name="readImage", answer=images.redirect, scope=_READ),
+    Endpoint(method="HEAD", path="/v1/images/{image_id}", name="headImage", answer=images.head, scope=_READ),
+    Endpoint(method="GET", path="/v1/models", name="listModels", answer=offering.list_models, scope=_ANY_KEY),
+    Endpoint(method="GET", path="/v1/presets", name="listPresets", answer=offering.list_presets, scope=_ANY_KEY),
+    Endpoint(method="POST", path="/v1/admin/keys", name="createKey", answer=admin.create_key, scope=_ADMIN, repeatable=False),
+    Endpoint(method="GET", path="/v1/admin/keys", name="listKeys", answer=admin.list_keys, scope=_ADMIN),
+    Endpoint(method="DELETE", path="/v1/admin/keys/{key_id}", name="revokeKey", answer=admin.revoke_key, scope=_ADMIN),
+    Endpoint(method="POST", path="/v1/admin/reconcile", name="reconcile", answer=admin.reconcile, scope=_ADMIN),
+    Endpoint(method="POST", path="/v1/admin/redrive", name="redrive", answer=admin.redrive, scope=_ADMIN),
+    Endpoint(method="GET", path="/healthz", name="healthz", answer=about.healthz, scope=_NO_KEY, query=None),
+    Endpoint(method="GET", path="/openapi.json", name="openapi", answer=about.openapi, scope=_NO_KEY, query=None),
+    # Its own function, with its own rights, answers this one.
+    Endpoint(
+        method="POST",
+        path="/v1/callbacks/{upstream}/{task_id}/{token}",
+        name="receiveCallback",
+        answer=None,
+        scope=_NO_KEY,
+        query=None,
+    ),
+)

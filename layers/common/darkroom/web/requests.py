@@ -1,0 +1,95 @@
+"""The bodies that callers send, as pydantic models, and their faults in our own words."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from darkroom.catalogue.faults import pointer
+from darkroom.usecases.make_key import NAME_LENGTH, OWNER
+from darkroom.web.problems import InputFault
+
+MAX_PAIRS = 16
+
+Name = Annotated[str, Field(max_length=40)]
+Value = Annotated[str, Field(max_length=500)]
+Scope = Literal["tasks:write", "tasks:read", "admin"]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class TaskRequest(_Body):
+    """One picture to be made: `input` for a `preset`, or for a `model` with or without its `route`."""
+
+    preset: Annotated[str, Field(description="A purpose, such as `poster` or `poster@1`.")] | None = None
+    model: Annotated[str, Field(description="A model by its id or a documented alias.")] | None = None
+    route: Annotated[str, Field(description="One of the model's routes; without it the default one.")] | None = None
+    input: dict[str, Any]
+    user: Annotated[str, Field(max_length=128, description="Your own user, for your own lists.")] | None = None
+    metadata: Annotated[dict[Name, Value], Field(max_length=MAX_PAIRS)] | None = None
+    timeout_s: Annotated[int, Field(ge=60, le=86_400, description="Seconds from submission until it expires.")] | None = None
+
+
+class KeyRequest(_Body):
+    """A key to be made for an owner."""
+
+    owner: Annotated[str, Field(pattern=OWNER.replace(r"(?!\n)", ""), description="The application or tenant that will use it.")]
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=3, strict=True)]
+    name: Annotated[str, Field(min_length=1, max_length=NAME_LENGTH, description="For people.")] | None = None
+
+
+B = TypeVar("B", bound=_Body)
+
+
+def read_body(kind: type[B], content: Mapping[str, Any]) -> tuple[B | None, list[InputFault]]:
+    """The body as `kind`, or None and every fault of it."""
+    try:
+        return kind.model_validate(content), []
+    except ValidationError as error:
+        known = ", ".join(kind.model_fields)
+        return None, [_fault(one, known) for one in error.errors(include_url=False, include_input=False)]
+
+
+def _fault(error: Mapping[str, Any], known: str) -> InputFault:
+    # pydantic marks a fault of a name, not of its value, with a step of its own.
+    path = [step for step in error["loc"] if step != "[key]"]
+    return InputFault("pointer", pointer(*path), _say(error, known))
+
+
+def _say(error: Mapping[str, Any], known: str) -> str:
+    facts = error.get("ctx", {})
+    match error["type"]:
+        case "extra_forbidden":
+            return f"unknown field; this takes {known}"
+        case "missing":
+            return "is required"
+        case "string_type":
+            return "must be a text"
+        case "int_type":
+            return "must be a whole number"
+        case "dict_type":
+            return "must be an object"
+        case "list_type":
+            return "must be a list"
+        case "literal_error":
+            return f"must be one of {str(facts['expected']).replace(' or ', ', ')}"
+        case "string_too_long" if error["loc"][-1] == "[key]":
+            return f"a name has at most {facts['max_length']} characters"
+        case "string_too_long":
+            return f"must have at most {facts['max_length']} characters"
+        case "string_too_short":
+            return f"must have at least {facts['min_length']} characters"
+        case "too_long":
+            return f"must have at most {facts['max_length']} entries; it has {facts['actual_length']}"
+        case "too_short":
+            return f"must have at least {facts['min_length']} entries"
+        case "greater_than_equal":
+            return f"must be at least {facts['ge']}"
+        case "less_than_equal":
+            return f"must be at most {facts['le']}"
+        case "string_pattern_mismatch":
+            return "must have 1 to 64 letters, digits, dots, dashes or underscores, the first one a letter or digit"
+        case _:
+            return str(error["msg"])

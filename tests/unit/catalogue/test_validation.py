@@ -1,0 +1,49 @@
+"""An input's faults in words, by rules that our own models do not all have."""
+
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from darkroom.catalogue.load import load_catalogue
+from darkroom.catalogue.offers import Route
+from darkroom.catalogue.validation import faults_in
+
+GPT = load_catalogue().models["gpt-image-2/text-to-image"].routes["default"]
+ANY = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=2))
+
+
+def a_route(**field: Any) -> Route:
+    schema = {"type": "object", "properties": {"prompt": {}, "x": field}, "required": ["prompt"], "additionalProperties": False}
+    return Route(model="m", name="default", wire_route=None, schema=schema)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ({"type": "number"}, "a", "must be a number"),
+        ({"type": ["string", "null"]}, 7, "must be a text or null"),
+        ({"pattern": "^a"}, "b", "must be of another form"),
+        ({"multipleOf": 8}, 7, "does not fit the model's rules (multipleOf)"),
+    ],
+)
+def test_every_rule_of_json_schema_has_words(field: dict[str, Any], value: Any, says: str) -> None:
+    assert [fault.detail for fault in faults_in(a_route(**field), {"prompt": "a", "x": value})] == [says]
+
+
+@pytest.mark.parametrize(("resolution", "ratio"), product(["1K", "2K", "4K"], GPT.schema["properties"]["aspect_ratio"]["enum"]))
+def test_what_a_refusal_offers_is_accepted(resolution: str, ratio: str) -> None:
+    faults = faults_in(GPT, {"prompt": "a", "resolution": resolution, "aspect_ratio": ratio})
+
+    for fault in faults:
+        offered = fault.detail.partition("must be one of ")[2].partition(";")[0].split(", ")
+        assert offered
+        assert all(not faults_in(GPT, {"prompt": "a", "resolution": resolution, "aspect_ratio": one}) for one in offered)
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.sampled_from(GPT.fields), ANY))
+def test_a_value_has_faults_exactly_if_its_schema_refuses_it(value: dict[str, Any]) -> None:
+    assert bool(faults_in(GPT, value)) is not GPT.validator.is_valid(value)
