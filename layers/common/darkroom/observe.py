@@ -1,5 +1,6 @@
 """Logs and metrics: one line and a few counts per event, written at the edge; secrets never get this far."""
 
+import warnings
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -9,6 +10,9 @@ from darkroom.domain.redact import redact
 
 logger = Logger(service="darkroom", use_rfc3339=True, utc=True)
 metrics = Metrics(namespace="Darkroom", service="darkroom")
+
+# An event that counts nothing is no reason for a warning.
+warnings.filterwarnings("ignore", message="No application metrics to publish")
 
 
 def count(name: str, value: float = 1) -> None:

@@ -21,6 +21,15 @@ def test_a_taken_key_says_whose_it_is(claims: Claims) -> None:
     assert again == Claim(task_id="task_1", fingerprint="f1", fresh=False)
 
 
+def test_asking_whose_a_key_is_does_not_take_it(claims: Claims) -> None:
+    before = claims.known("dev", "order-1", now=NOW)
+    claims.claim("dev", "order-1", fingerprint="f1", task_id="task_1", now=NOW)
+
+    assert before is None
+    assert claims.known("dev", "order-1", now=NOW + 5) == Claim(task_id="task_1", fingerprint="f1", fresh=False)
+    assert claims.known("dev", "order-1", now=NOW + 49 * 3600) is None
+
+
 def test_owners_do_not_share_keys(claims: Claims) -> None:
     claims.claim("dev", "order-1", fingerprint="f1", task_id="task_1", now=NOW)
 

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -31,6 +32,16 @@ def test_the_same_key_and_body_answers_with_the_same_task_as_it_is_now(api: Api,
     assert again.json["id"] == first.json["id"]
     assert again.json["cancel_requested"] is True
     assert len(services.gateway.submitted) == 1
+
+
+def test_a_repeat_is_answered_even_when_the_catalogue_would_refuse_it_today(api: Api, services: MemoryServices) -> None:
+    first = api.create(idempotency_key="order-1")
+    services.__dict__["catalogue"] = replace(services.catalogue, presets={})
+
+    again, other = api.create(idempotency_key="order-1"), api.create("another prompt", idempotency_key="order-1")
+
+    assert (again.status, again.json["id"]) == (200, first.json["id"])
+    assert other.status == 422
 
 
 def test_a_quoted_key_is_the_bare_one(api: Api) -> None:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from darkroom.adapters.dynamo import ABSENT, Row, Table, key
+from darkroom.adapters.dynamo import ABSENT, Row, Table, is_expired, key
 from darkroom.ports import ApiKey, Claim
 
 CLAIM_KEPT_S = 48 * 3600
@@ -32,7 +32,11 @@ class DynamoClaims:
         taken = self._table.put_if(row, ABSENT, {":now": {"N": repr(now)}})
         if taken is None:
             return Claim(task_id=task_id, fingerprint=fingerprint, fresh=True)
-        return Claim(task_id=taken["task_id"]["S"], fingerprint=taken["fingerprint"]["S"], fresh=False)
+        return _claim_of(taken)
+
+    def known(self, owner: str, key: str, *, now: float) -> Claim | None:
+        row = self._table.get(_claim_key(owner, key), "claim")
+        return None if row is None or is_expired(row, now) else _claim_of(row)
 
 
 class DynamoApiKeys:
@@ -97,6 +101,10 @@ class DynamoApiKeys:
 def api_key_id(sha256: str) -> str:
     """A key's id follows from its hash, so that finding a key is one read and its id tells nothing of it."""
     return "key_" + sha256[:24]
+
+
+def _claim_of(row: Row) -> Claim:
+    return Claim(task_id=row["task_id"]["S"], fingerprint=row["fingerprint"]["S"], fresh=False)
 
 
 def _claim_key(owner: str, key: str) -> str:

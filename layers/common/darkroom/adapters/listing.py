@@ -11,6 +11,8 @@ from darkroom.ports import ListQuery
 
 _DAY_S = 86_400
 _DAYS_A_CALL = 16
+# Where rows are kept for ever, a list without `created_after` ends here.
+_LONGEST_WALK_DAYS = 730
 # Another machine's clock may be ahead of ours.
 _SKEW_S = 300
 # Sorts behind every id.
@@ -25,14 +27,19 @@ class Found:
     last_seen: str | None
 
 
-def days(query: ListQuery, *, now: float, kept_days: int) -> range:
-    """The days to walk, newest first, counted from 1970."""
+def days(query: ListQuery, *, now: float, kept_days: int | None) -> range:
+    """The days to walk, newest first, counted from 1970; `kept_days` is None where rows are kept for ever."""
     newest = now + _SKEW_S
     if query.created_before is not None:
         newest = min(newest, query.created_before)
     if query.before is not None:
         newest = min(newest, ulid_time(query.before.removeprefix("task_")))
-    oldest = query.created_after if query.created_after is not None else now - (kept_days + 5) * _DAY_S
+    # A task may have lived for some days before the time that its row is kept began.
+    first_kept = now - (_LONGEST_WALK_DAYS if kept_days is None else kept_days + 5) * _DAY_S
+    oldest = first_kept if query.created_after is None else query.created_after
+    if kept_days is not None:
+        # Nothing older is there: an old bound must not cost a query for each day since.
+        oldest = max(oldest, first_kept)
     return range(int(newest // _DAY_S), int(oldest // _DAY_S) - 1, -1)
 
 

@@ -54,7 +54,8 @@ class DynamoTasks:
         return [task_id for _, task_id in sorted(map(_due_at, found), key=itemgetter(0))][:limit]
 
     def list(self, query: ListQuery) -> ListPage:
-        span = listing.days(query, now=self._clock(), kept_days=rows.kept_days(self._retention_days))
+        kept_days = rows.kept_days(self._retention_days) if self._retention_days else None
+        span = listing.days(query, now=self._clock(), kept_days=kept_days)
         found = listing.find(self._table, query, span)
         return ListPage(tasks=self._read(query, found.ids), last_seen=found.last_seen)
 

@@ -28,7 +28,12 @@ def create(call: Call) -> Answer:
     """One task for the body that was sent."""
     key = idempotency_key(call.request.headers)
     content = read_object(call.request)
-    wanted, choice = _understand(content, call.services.catalogue)
+    try:
+        wanted, choice = _understand(content, call.services.catalogue)
+    except Problem:
+        if (known := _accepted_before(call, key, fingerprint("create", content))) is not None:
+            return _answer(call, known)
+        raise
     order = Order(
         owner=call.caller.owner,
         model=choice.model.id,
@@ -116,6 +121,13 @@ def _still_offered(original: Task, asked: Asked, catalogue: Catalogue) -> Choice
     return choice
 
 
+def _accepted_before(call: Call, key: str | None, mark: str) -> Created | None:
+    """The task of a request that was accepted once, though today's catalogue would refuse it: a repeat is a repeat."""
+    claim = call.services.claims.known(call.caller.owner, key, now=call.services.clock()) if key else None
+    task = call.services.tasks.get(claim.task_id) if claim and claim.fingerprint == mark else None
+    return Created(task=task, replayed=True) if task else None
+
+
 def _place(call: Call, order: Order, choice: Choice) -> Answer:
     services = call.services
     created = create_task(
@@ -131,6 +143,10 @@ def _place(call: Call, order: Order, choice: Choice) -> Answer:
         timing=services.settings.timing,
         submit_timeout_s=SUBMIT_TIMEOUT_S,
     )
+    return _answer(call, created)
+
+
+def _answer(call: Call, created: Created) -> Answer:
     _count(created)
     task, preference = waited(call, created.task)
     replayed = {"Idempotent-Replayed": "true"} if created.replayed else {}
