@@ -17,6 +17,7 @@ class Logs:
         self._terminal = terminal
         self._verbose = verbose
         self._lock = threading.Lock()
+        self.saw_faults = False
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("a", encoding="utf-8")
 
@@ -31,12 +32,16 @@ class Logs:
             self._file.flush()
             if self._verbose:
                 print(f"{source:>16} {text}", file=self._terminal, flush=True)
-            elif (fault := _fault(text)) is not None:
+            if (fault := _fault(text)) is None:
+                return
+            self.saw_faults = True
+            if not self._verbose:
                 print(f"{source}: {fault}", file=self._terminal, flush=True)
 
     def error(self, source: str, text: str) -> None:
         """A fault that nobody else tells: shown always."""
         with self._lock:
+            self.saw_faults = True
             if not self._file.closed:
                 self._file.write(f"{source} {text}\n")
                 self._file.flush()

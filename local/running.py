@@ -41,6 +41,9 @@ def run(*, log: Path | None, **flags: Any) -> None:
     click.echo("ending …", err=True)
     stack.stop()
     logs.close()
+    if log is None and not logs.saw_faults:
+        # Of a run without faults nobody wants to read more; a file that was asked for stays.
+        logs.path.unlink(missing_ok=True)
 
 
 def _start(plan: Plan, logs: Logs) -> LocalStack:

@@ -23,7 +23,7 @@ def test_no_generated_request_gets_a_5xx_or_an_answer_that_the_document_does_not
             [
                 *(Path(sys.executable).with_name("schemathesis"), "run", DOCUMENT, "--url", up.url),
                 *("--header", f"Authorization: Bearer {KEY}", "--phases", "examples,coverage,fuzzing"),
-                *("--checks", CHECKS, "--max-examples", "10", "--generation-deterministic"),
+                *("--checks", CHECKS, "--max-examples", "5", "--generation-deterministic"),
                 *("--no-color", "--warnings", "off"),
             ],
             cwd=tmp_path,
