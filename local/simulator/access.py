@@ -1,7 +1,6 @@
-"""Who may ask: the bearer key, its account, and the limits that count every request."""
+"""Who may ask: the bearer key and its account."""
 
-from local.simulator.envelopes import Refusal, refusal_answer
-from local.simulator.messages import Answer, Refused, Request
+from local.simulator.messages import Request
 from local.simulator.world import World
 
 
@@ -16,17 +15,3 @@ def account_of(world: World, request: Request) -> str:
     if account is None:
         raise BadKey
     return account
-
-
-def bad_key_answer(world: World, request: Request) -> Answer:
-    """401, or HTTP 200 with the error in the body: clients have met both (HiAPI docs, authentication; guides)."""
-    if world.settings.bad_key_as_200:
-        error = Refusal(200, "API key is invalid", "permission_denied", "E-b", request.id)
-    else:
-        error = Refusal(401, "API key is missing or invalid")
-    return refusal_answer(error)
-
-
-def refused_answer(refused: Refused) -> Answer:
-    """What HiAPI answers when it says no by itself."""
-    return refusal_answer(Refusal(refused.status, refused.message, refused.error_code), refused.headers)

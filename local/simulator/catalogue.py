@@ -2,10 +2,10 @@
 
 One home: arming, prompt markers, `GET /_sim` and the tests all read `FAULTS`.
 
-A fault's `times` counts occasions of its moment: creates (`arrival`, `key`, `create`), tasks (`generation`,
-`outcome`, `output`, `callback`), looks (`detail`) or downloads (`download`). Of the faults armed for a create, a look
-or a download the oldest that matches strikes alone; on arrival of a create and for a task all that match
-strike together.
+A fault's `times` counts occasions of its moment: creates (`arrival`, `key`, `create`, `receipt`), tasks (`generation`,
+`outcome`, `output`, `callback`), looks (`detail`), answers where images could be (`answer`) or downloads (`download`). Of the
+faults armed for a create, a look or a download the oldest that matches strikes alone; on arrival of a create, for a task and
+for an answer all that match strike together.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from local.simulator.messages import Json
 
-MOMENTS = ("arrival", "key", "create", "generation", "outcome", "output", "callback", "detail", "download")
+MOMENTS = ("arrival", "key", "create", "receipt", "generation", "outcome", "output", "answer", "callback", "detail", "download")
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,10 @@ def _twist(name: str, meaning: str, **params: Json) -> FaultKind:
 
 def _output(name: str, meaning: str, **params: Json) -> FaultKind:
     return FaultKind(f"output-{name}", "output", meaning, params)
+
+
+def _answer(name: str, meaning: str, **params: Json) -> FaultKind:
+    return FaultKind(f"answer-{name}", "answer", meaning, params, lasting=True)
 
 
 def _download(name: str, meaning: str, *, lasting: bool = False, **params: Json) -> FaultKind:
@@ -117,6 +121,17 @@ KINDS = (
     _output("url", "the output's URL is this one", url="http://169.254.169.254/latest/meta-data/"),
     _output("data-uri", "the output's URL is a data: URI"),
     _output("expiry", "expireAt in ms, as iso text, or absent", form="iso"),
+    FaultKind(
+        "answer-id",
+        "receipt",
+        "pixapi: the accepted task's id is in this field, in a `data` object, or a number",
+        {"field": "task_id", "wrapped": False, "number": False},
+    ),
+    _answer("shape", "an image comes as url, b64, data-uri or both, or in a chat's words, parts or images", shape="b64"),
+    _answer("place", "the images are in this place of the answer", place="output"),
+    _answer("wrapped", "pixapi: the polled task comes inside an envelope", code=0),
+    _answer("words", "pixapi: the status words of the polled task", running="in_progress", success="succeeded", failed="error"),
+    _answer("refusal", "hiapi_chat: words instead of an image", reason="content_filter", message="I cannot draw that."),
     _callback("late", "the callback comes simulated seconds after the end", seconds=120.0),
     _callback("lost", "no callback is ever sent"),
     _callback("twofold", "delivered twice, one after the other", gap=0.0),

@@ -19,9 +19,9 @@ def create_task(world: World, request: Request) -> Answer:
     account = account_of(world, request)
     require_json(request)
     key = read_key(request)
-    value = _readable(request)
+    value = readable(request)
     subject = _subject(value, scope=f"{account}:{key}" if key else request.id, key=key)
-    _arm_markers(world, subject)
+    arm_markers(world, subject)
     create = _Create(account, key, value, subject)
     try:
         return _create(world, request, create)
@@ -96,7 +96,7 @@ def _accept(world: World, request: Request, create: _Create) -> Task:
     task = _new_task(world, create, submission)
     struck = world.faults.claim_all("generation", task.subject)
     task.faults.extend(struck)
-    task.latency = _latency(struck, world.settings.latency_s)
+    task.latency = latency_of(struck, world.settings.latency_s)
     with world.lock:
         world.tasks[task.task_id] = task
     create.made = True
@@ -135,13 +135,15 @@ def _finish_and_tell(world: World, task: Task) -> None:
     world.spawn(lambda: deliver_first(world, task))
 
 
-def _latency(struck: dict[str, Fault], usual: float) -> float:
+def latency_of(struck: dict[str, Fault], usual: float) -> float:
+    """How long generating takes, in simulated seconds."""
     if "hang" in struck:
         return NEVER
     return float(struck["latency"].params["seconds"]) if "latency" in struck else usual
 
 
-def _readable(request: Request) -> Json:
+def readable(request: Request) -> Json:
+    """The body as JSON (None when it is not); raises `Refused` when it is not even text."""
     try:
         request.body.decode("utf-8")
     except UnicodeDecodeError as exc:
@@ -162,7 +164,8 @@ def _subject(value: Json, *, scope: str, key: str | None) -> Subject:
     )
 
 
-def _arm_markers(world: World, subject: Subject) -> None:
+def arm_markers(world: World, subject: Subject) -> None:
+    """Arm what the prompt asks for; raises `Refused` when that cannot be understood."""
     try:
         world.faults.arm_markers(subject.prompt, subject.scope)
     except BadFault as exc:

@@ -1,4 +1,4 @@
-"""HiAPI's error envelopes, E-a to E-f, with the request id in each place where one has been seen.
+"""The gateways' error envelopes, HiAPI's E-a to E-f and Pixapi's P-a to P-c, with the request id wherever one has been seen.
 
 E-a  {code, message, data: null, error_code}           docs and official clients
 E-b  {error: {code, message, type: "hiapi_error"}}     permission and rate limit errors
@@ -6,6 +6,9 @@ E-c  {error: {code, message, type, request_id}}        unknown models
 E-d  {error: {code, message}}
 E-e  {code: 200, data: {status: "fail", error}}        a terminal task inside a success envelope
 E-f  not JSON: an edge proxy's HTML page, plain text, or nothing at all
+P-a  {error: {code: NUMBER, message, type}}            Pixapi's errors page
+P-b  {error: {code, message, request_id}}              Pixapi's guide to error handling
+P-c  {code: NUMBER, message}                           Pixapi's legacy format
 """
 
 from collections.abc import Callable, Mapping
@@ -55,9 +58,18 @@ def _nested(refusal: Refusal) -> dict[str, Json]:
     error: dict[str, Json] = {"code": refusal.error_code or str(refusal.status), "message": refusal.wording}
     if refusal.envelope in DEFAULT_TYPES:
         error["type"] = DEFAULT_TYPES[refusal.envelope]
-    if refusal.request_id_in == "error" or refusal.envelope == "E-c":
+    if refusal.request_id_in == "error" or refusal.envelope in ("E-c", "P-b"):
         error["request_id"] = refusal.request_id
     return {"error": error}
+
+
+def _numbered(refusal: Refusal) -> dict[str, Json]:
+    number = refusal.status if refusal.status >= 400 else 400
+    return {"error": {"code": number, "message": refusal.wording, "type": refusal.error_code or "error"}}
+
+
+def _legacy(refusal: Refusal) -> dict[str, Json]:
+    return {"code": 1000 + refusal.status, "message": refusal.wording}
 
 
 def _failed_task(refusal: Refusal) -> dict[str, Json]:
@@ -86,5 +98,8 @@ ENVELOPES: dict[str, Callable[[Refusal], dict[str, Json]]] = {
     "E-c": _nested,
     "E-d": _nested,
     "E-e": _failed_task,
+    "P-a": _numbered,
+    "P-b": _nested,
+    "P-c": _legacy,
 }
 ENVELOPE_NAMES = (*ENVELOPES, "E-f")

@@ -18,6 +18,9 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "text": ("html", "plain", "empty"),
     "format": ("png", "jpeg", "webp", "avif", "gif"),
     "form": ("ms", "iso", "absent"),
+    "shape": ("url", "b64", "data-uri", "both", "markdown-url", "markdown-data", "message-images", "parts", "address", "words"),
+    "place": ("data", "data-object", "result.data", "output", "images", "url"),
+    "field": ("id", "task_id", "taskId"),
 }
 UNLIMITED = 0
 
@@ -36,6 +39,7 @@ class Subject:
     task_id: str = ""
     idempotency_key: str = ""
     callback_url: str = ""
+    api: str = "hiapi"
 
 
 # Prompts and callback URLs match by a part of them, the rest by being equal.
@@ -45,6 +49,7 @@ MATCHES: Mapping[str, Callable[[str, Subject], bool]] = {
     "task_id": lambda wanted, subject: wanted == subject.task_id,
     "idempotency_key": lambda wanted, subject: wanted == subject.idempotency_key,
     "callback_url": lambda wanted, subject: wanted in subject.callback_url,
+    "api": lambda wanted, subject: wanted == subject.api,
 }
 
 

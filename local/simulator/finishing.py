@@ -37,7 +37,7 @@ def _fail(world: World, task: Task, fault: Fault) -> None:
 
 
 def _succeed(task: Task, shape: dict[str, Fault]) -> None:
-    several = shape["output-several"].params["n"] if "output-several" in shape else 1
+    several = shape["output-several"].params["n"] if "output-several" in shape else task.submission.count
     task.outputs = [Output(task.picture(index)) for index in range(several)]
     if "output-expiry" in shape:
         task.expiry_form = shape["output-expiry"].params["form"]

@@ -2,32 +2,21 @@
 
 import logging
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from urllib.parse import unquote
 
-from local.simulator.access import BadKey, bad_key_answer, refused_answer
+from local.simulator import apis
+from local.simulator.access import BadKey
 from local.simulator.creating import create_task
 from local.simulator.envelopes import Refusal, refusal_answer
 from local.simulator.looking import list_models, list_tasks, show_model, show_task
 from local.simulator.messages import Answer, Refused, Request
 from local.simulator.outputs import serve_output
+from local.simulator.routes import Route
 from local.simulator.steering import STEERING
 from local.simulator.submissions import read_key
 from local.simulator.world import World
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Route:
-    """A method and path, what answers it, and the total that it counts towards."""
-
-    method: str
-    path: re.Pattern[str]
-    handle: Callable[..., Answer]
-    total: str | None = None
-    limited: bool = False
 
 
 ROUTES = (
@@ -38,6 +27,11 @@ ROUTES = (
     Route("GET", re.compile(r"/api/models/content"), show_model),
     Route("GET", re.compile(r"/outputs/([\w-]+)/(?:r(\d{1,6})/)?(\d{1,3})\.(\w+)"), serve_output),
 )
+
+
+def routes() -> tuple[Route, ...]:
+    """HiAPI's tasks, the pictures, and every API in the package `apis`."""
+    return (*ROUTES, *apis.routes())
 
 
 def answer_request(world: World, request: Request) -> Answer:
@@ -53,7 +47,7 @@ def answer_request(world: World, request: Request) -> Answer:
 def _routed(world: World, request: Request) -> Answer:
     if steer := STEERING.get((request.method, request.path.rstrip("/"))):
         return steer(world, request)
-    for route in ROUTES:
+    for route in world.routes:
         found = route.path.fullmatch(request.path)
         if found and route.method == request.method:
             words = [unquote(word or "") for word in found.groups()]
@@ -74,7 +68,7 @@ def _answered(world: World, request: Request, route: Route, words: list[str]) ->
     try:
         headers = world.rate.spend(world.settings.requests_per_minute if route.limited else None)
     except Refused as exc:
-        return refused_answer(exc)
+        return route.dialect.refused_answer(exc, request.id)
     return _handled(world, request, route, words).with_headers(**headers)
 
 
@@ -82,9 +76,9 @@ def _handled(world: World, request: Request, route: Route, words: list[str]) -> 
     try:
         return route.handle(world, request, *words)
     except BadKey:
-        return bad_key_answer(world, request)
+        return route.dialect.bad_key_answer(request, as_200=world.settings.bad_key_as_200)
     except Refused as exc:
-        return refused_answer(exc)
+        return route.dialect.refused_answer(exc, request.id)
 
 
 def _key(request: Request) -> str | None:

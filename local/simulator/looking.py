@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from local.simulator.access import account_of
-from local.simulator.faults import Fault
+from local.simulator.dialects import HIAPI, Dialect
 from local.simulator.messages import Answer, Json, Refused, Request, json_answer, success
 from local.simulator.misanswers import misanswer
 from local.simulator.models import public_schema
@@ -14,31 +14,38 @@ from local.simulator.world import World
 DEFAULT_SIZE, MAX_SIZE = 10, 100
 
 
+Show = Callable[[World, Task], dict[str, Json]]
+Wrap = Callable[[Json], Answer]
+
+
 def show_task(world: World, request: Request, task_id: str) -> Answer:
     """The task's detail; 404 for an unknown task and for one of another account alike."""
+    return look_at(world, request, task_id, show=World.shown, wrap=success, dialect=HIAPI)
+
+
+def look_at(world: World, request: Request, task_id: str, *, show: Show, wrap: Wrap, dialect: Dialect) -> Answer:
+    """A task's detail in any API: `show` gives the task object, `wrap` the envelope that it comes in."""
     account = account_of(world, request)
     with world.lock:
         task = world.tasks.get(task_id)
-        if task is None or task.account != account:
-            raise Refused(404, None, "task not found")
+        if task is None or task.account != account or task.api != dialect.api:
+            raise Refused(404, dialect.no_task, "task not found")
         task.counts["gets"] += 1
     fault = world.faults.claim("detail", task.subject)
-    return _misleading(world, request, task, fault) if fault else success(world.shown(task))
-
-
-def _misleading(world: World, request: Request, task: Task, fault: Fault) -> Answer:
+    if fault is None:
+        return wrap(show(world, task))
     with world.lock:
         task.faults.append(fault.kind.name)
     if fault.kind.name == "detail-slow":
         world.pause(fault.params["seconds"])
-        return success(world.shown(task))
+        return wrap(show(world, task))
     if fault.kind.name == "detail-unknown-status":
-        return success(_unfinished(world.shown(task), fault.params))
-    return misanswer(fault, request, success(world.shown(task)))
+        return wrap(_unfinished(show(world, task), fault.params))
+    return misanswer(fault, request, wrap(show(world, task)), dialect=dialect)
 
 
 def _unfinished(shown: Mapping[str, Json], params: Mapping[str, Any]) -> dict[str, Json]:
-    kept = {name: value for name, value in shown.items() if name not in ("output", "error")}
+    kept = {name: value for name, value in shown.items() if name not in ("output", "data", "error")}
     return kept | {"status": params["status"], "completed": 0}
 
 
@@ -48,7 +55,7 @@ def list_tasks(world: World, request: Request) -> Answer:
     page = _number(request, "page", 1, lambda value: value >= 1)
     size = _number(request, "size", DEFAULT_SIZE, lambda value: 1 <= value <= MAX_SIZE)
     with world.lock:
-        newest = [task for task in reversed(world.tasks.values()) if task.account == account]
+        newest = [task for task in reversed(world.tasks.values()) if task.account == account and task.api == HIAPI.api]
         shown = [world.shown(task) for task in newest[(page - 1) * size : page * size]]
     return success({"page": page, "size": size, "total": len(newest), "tasks": shown})
 

@@ -5,13 +5,14 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
+from local.simulator.dialects import HIAPI, Dialect
 from local.simulator.envelopes import Refusal, refusal_answer
 from local.simulator.faults import Fault
 from local.simulator.messages import JSON_TYPE, Answer, Request, success
 
 
-def misanswer(fault: Fault, request: Request, honest: Answer | None = None) -> Answer:
-    """The wrong answer; `honest` is the right one, where the work was done."""
+def misanswer(fault: Fault, request: Request, honest: Answer | None = None, *, dialect: Dialect = HIAPI) -> Answer:
+    """The wrong answer, as the API words it; `honest` is the right one, where the work was done."""
     name = fault.kind.name
     if "dropped" in name:
         return Answer(drop=True)
@@ -19,7 +20,7 @@ def misanswer(fault: Fault, request: Request, honest: Answer | None = None) -> A
         return success({})
     if name.endswith("truncated"):
         return _truncated(honest)
-    return refusal_answer(_refusal(fault.params, request), _retry_after(fault.params))
+    return refusal_answer(_refusal(fault, request, dialect), _retry_after(fault.params))
 
 
 def _truncated(honest: Answer | None) -> Answer:
@@ -27,12 +28,16 @@ def _truncated(honest: Answer | None) -> Answer:
     return Answer(200, body[: len(body) * 3 // 5], JSON_TYPE)
 
 
-def _refusal(params: Mapping[str, Any], request: Request) -> Refusal:
+def _refusal(fault: Fault, request: Request, dialect: Dialect) -> Refusal:
+    params = fault.params
+    # What was not asked for in so many words, every API says in its own.
+    as_usual = {name: params[name] == fault.kind.params[name] for name in ("envelope", "error_code")}
+    own_envelope = as_usual["envelope"] and params["envelope"] != "E-f"
     return Refusal(
         status=params["status"],
         message=params["message"],
-        error_code=params["error_code"],
-        envelope=params["envelope"],
+        error_code=dialect.code(params["status"], params["error_code"]) if as_usual["error_code"] else params["error_code"],
+        envelope=dialect.envelope_of(params["envelope"]) if own_envelope else params["envelope"],
         request_id=request.id,
         request_id_in=params["request_id_in"],
         text=params["text"],

@@ -5,13 +5,14 @@ from types import TracebackType
 
 from local.simulator.admin import SimulatorAdmin
 from local.simulator.clock import SimulatedClock
+from local.simulator.gateway import routes
 from local.simulator.settings import SIM_KEY, Settings
 from local.simulator.wire import Server
 from local.simulator.world import World
 
 
 class Simulator:
-    """HiAPI on a loopback port: `with Simulator(time_scale=60) as sim: sim.url, sim.admin`.
+    """HiAPI on a loopback port, and Pixapi beside it: `with Simulator(time_scale=60) as sim: sim.url, sim.pixapi_url, sim.admin`.
 
     `time_scale` is simulated seconds per second, 0 freezes simulated time until it is told to jump. `latency_s` is
     how long generating takes, in simulated seconds; `callback_timeout_s` how long a receiver may take, in real ones.
@@ -35,8 +36,10 @@ class Simulator:
             callback_timeout_s=callback_timeout_s,
         )
         self.world = World(settings, clock=SimulatedClock(scale=time_scale))
+        self.world.routes = routes()
         self._server = Server((host, port), self.world)
         self.url = self.world.origin = f"http://{host}:{self._server.server_address[1]}"
+        self.pixapi_url = f"{self.url}/pixapi"
         self.admin = SimulatorAdmin(self.url)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="simulator", daemon=True)
 

@@ -22,6 +22,7 @@ class Submission:
     callback_url: str | None
     storage: str
     body: bytes
+    count: int = 1
 
     @property
     def prompt(self) -> str:

@@ -39,6 +39,7 @@ class Task:
     created: int
     began: float
     latency: float
+    api: str = "hiapi"
     completed: int = 0
     ended: float = NEVER
     outputs: list[Output] | None = None
@@ -69,6 +70,7 @@ class Task:
             task_id=self.task_id,
             idempotency_key=self.idempotency_key or "",
             callback_url=self.submission.callback_url or "",
+            api=self.api,
         )
 
     def status(self, now: float) -> str:

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from local.simulator.access import refused_answer
+from local.simulator.dialects import HIAPI
 from local.simulator.gateway import answer_request
 from local.simulator.messages import Answer, Refused, Request
 from local.simulator.world import World
@@ -36,7 +36,7 @@ class Handler(BaseHTTPRequestHandler):
         world = self.server.world
         body = self._read_body()
         if body is None:
-            self._send(refused_answer(Refused(413, None, f"body: at most {MAX_BODY_BYTES} bytes, with their number")))
+            self._send(HIAPI.refused_answer(Refused(413, None, f"body: at most {MAX_BODY_BYTES} bytes, with their number")))
             return
         address = urlsplit(self.path)
         request = Request(

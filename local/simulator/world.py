@@ -15,6 +15,7 @@ from local.simulator.ledger import Ledger
 from local.simulator.limits import RateLimit
 from local.simulator.messages import Json, Refused
 from local.simulator.models import Models
+from local.simulator.routes import Route
 from local.simulator.settings import Settings
 from local.simulator.tasks import NEVER, Task, show
 
@@ -40,6 +41,7 @@ class World:
         self.tasks: dict[str, Task] = {}
         self.lock = threading.RLock()
         self.origin = ""
+        self.routes: tuple[Route, ...] = ()
         self.stopped = threading.Event()
         # Callbacks go where they were asked to go: no proxy of this machine, no redirect.
         self.http = httpx.Client(trust_env=False, follow_redirects=False, limits=httpx.Limits(max_connections=None))
@@ -52,6 +54,10 @@ class World:
     def new_task_id(self) -> str:
         """An id that sorts by time."""
         return task_id(milliseconds=self.clock.wall_ms(), randomness=self._randomness(RANDOM_BYTES))
+
+    def new_id(self, prefix: str) -> str:
+        """An id of no particular form."""
+        return prefix + self._randomness(RANDOM_BYTES).hex()
 
     def new_request_id(self) -> str:
         """An id for one request."""

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from darkroom.domain.admission import Account
 from darkroom.domain.news import News
 from darkroom.domain.task import Request, Task
 
@@ -94,6 +95,37 @@ class Claims(Protocol):
     def claim(self, owner: str, key: str, *, fingerprint: str, task_id: str, now: float) -> Claim:
         """Take the key for `task_id`, or say whose it is; kept at least 24 h."""
 
+    def known(self, owner: str, key: str, *, now: float) -> Claim | None:
+        """Whose the key is, without taking it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiter:
+    """A task that waits for a slot; the smallest `tag` is served first."""
+
+    task_id: str
+    attempt: int
+    tag: float
+
+
+class Accounts(Protocol):
+    """The upstream accounts' rows, and who waits for them. Methods raise StorageUnavailable."""
+
+    def get(self, name: str, *, consistent: bool = False) -> Account:
+        """The account's row; a new one where there is none yet."""
+
+    def save(self, before: Account, after: Account) -> None:
+        """Write `after` if the row still has `before.version`, otherwise raise AccountChanged."""
+
+    def wait(self, name: str, waiter: Waiter) -> None:
+        """Remember a waiter; again with another tag moves it."""
+
+    def leave(self, name: str, waiter: Waiter) -> None:
+        """Forget a waiter; forgetting twice is fine."""
+
+    def waiters(self, name: str, *, limit: int) -> Sequence[Waiter]:
+        """Who waits, the next to be served first; a consistent read."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
@@ -158,7 +190,10 @@ class Downloads(Protocol):
     """Fetching what an upstream names, and nothing inside our network."""
 
     def open(self, url: str, *, timeout_s: float) -> AbstractContextManager[Download]:
-        """GET `url`; raises DownloadInterrupted, OutputGone or OutputRefused. `timeout_s` bounds the whole fetch."""
+        """GET `url`; raises DownloadInterrupted, OutputGone or OutputRefused. `timeout_s` bounds the whole fetch.
+
+        A `data:…;base64,` URI holds its bytes itself: they are decoded while they are read.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,8 +209,8 @@ class Job:
 class Queue(Protocol):
     """The work queue and its dead letters."""
 
-    def send(self, job: Job) -> None:
-        """Raises StorageUnavailable."""
+    def send(self, job: Job, *, delay_s: float = 0.0) -> None:
+        """Deliver `job`, not before `delay_s` seconds (900 at most); raises StorageUnavailable."""
 
     def redrive(self, *, limit: int) -> int:
         """Move dead letters back; how many."""
@@ -183,12 +218,21 @@ class Queue(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promises:
-    """What an upstream promises; the pipeline asks these and never the upstream's name."""
+    """What an upstream promises; the pipeline asks these and never the upstream's name.
+
+    `synchronous`: `submit` answers with the end itself (`Accepted.news`), which may take minutes, and a task cannot be
+    looked at afterwards. `outputs_kept_s`: how long an output's URL lives. `requests_per_minute` (looks count too) and
+    `in_flight` bound an account, and gateways that share a key share them. None: nobody says.
+    """
 
     collapses_repeats_for_s: float = 0.0  # same key, same bytes: one task; 0 = it does not
     calls_back: bool = False
     signs_callbacks: bool = False
     can_cancel: bool = False
+    synchronous: bool = False
+    outputs_kept_s: float | None = None
+    requests_per_minute: int | None = None
+    in_flight: int | None = None
 
     @property
     def collapses_repeats(self) -> bool:
@@ -197,11 +241,17 @@ class Promises:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """The upstream took the task; `replayed` when it says that it had it already."""
+    """The upstream took the task; `replayed` when it says that it had it already.
+
+    `news` is a synchronous upstream's end, by `create`, and None everywhere else. Whoever submitted knows of which attempt:
+    `news.attempt` is 0. Its outputs may be `data:` URIs of many megabytes. Such an upstream need not name its tasks: then
+    `upstream_task_id` is empty.
+    """
 
     upstream_task_id: str
     replayed: bool = False
     request_id: str | None = None
+    news: News | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ class Settings:
     endpoint_url: str | None = None
     public_url: str | None = None
     hiapi_base_url: str = "https://api.hiapi.ai"
+    pixapi_base_url: str = "https://api.pixapi.ai"
     allowed_output_origins: frozenset[str] = frozenset()
     timing: Timing = Timing()
     store_retry_s: tuple[float, ...] = (0.0, 2.0, 8.0, 30.0)
@@ -52,6 +53,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         endpoint_url=read.text("AWS_ENDPOINT_URL", "") or None,
         public_url=read.origin("DARKROOM_PUBLIC_URL"),
         hiapi_base_url=read.base_url("HIAPI_BASE_URL", "https://api.hiapi.ai"),
+        pixapi_base_url=read.base_url("PIXAPI_BASE_URL", "https://api.pixapi.ai"),
         allowed_output_origins=read.origins("DARKROOM_ALLOWED_OUTPUT_ORIGINS"),
         timing=Timing(first_check_s=first, recheck_max_s=ceiling, max_wait_s=read.span("DARKROOM_MAX_WAIT_S", 86_400)),
         store_retry_s=read.spans("DARKROOM_STORE_RETRY_S", "0,2,8,30"),

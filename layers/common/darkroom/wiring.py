@@ -8,7 +8,6 @@ from collections.abc import Callable
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
-from darkroom.errors import ConfigurationError
 from darkroom.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -52,10 +51,10 @@ class Services:
 
     @cached_property
     def ssl_context(self) -> "ssl.SSLContext":
-        """One for every upstream and download: loading the roots costs 12 ms."""
-        import ssl
+        """The one for every upstream and download."""
+        from darkroom.adapters.trust import ssl_context
 
-        return ssl.create_default_context()
+        return ssl_context()
 
     @cached_property
     def tasks(self) -> "Tasks":
@@ -110,20 +109,20 @@ class Services:
 
     @cached_property
     def _upstreams(self) -> "dict[str, Upstream]":
-        from darkroom.adapters.upstreams.hiapi import HiApi
-
-        hiapi = HiApi(base_url=self.settings.hiapi_base_url, secrets=self.secrets)
-        return {hiapi.name: hiapi}
+        return {}
 
     def upstream(self, name: str) -> "Upstream":
         """The adapter of an upstream; raises ConfigurationError for a name this deployment does not have."""
-        try:
-            return self._upstreams[name]
-        except KeyError:
-            raise ConfigurationError(f"no upstream is called {name!r}; there are {', '.join(self._upstreams)}") from None
+        from darkroom.adapters.upstreams.registry import build_upstream
+
+        if name not in self._upstreams:
+            self._upstreams[name] = build_upstream(name, settings=self.settings, secrets=self.secrets)
+        return self._upstreams[name]
 
     def has_upstream(self, name: str) -> bool:
-        return name in self._upstreams
+        from darkroom.adapters.upstreams.registry import ADAPTERS
+
+        return name in ADAPTERS
 
     @cached_property
     def catalogue(self) -> "Catalogue":

@@ -3,7 +3,10 @@
 import ipaddress
 import re
 import socket
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from queue import Empty, SimpleQueue
+from threading import Thread
 
 _EMBEDDING = {
     IPv6Network("::ffff:0:0/96"): 0,  # IPv4-mapped
@@ -22,6 +25,7 @@ _SPECIAL = (
     IPv6Network("2001:db8::/32"),
     IPv6Network("3fff::/20"),
 )
+_NAME = re.compile(r"[a-z0-9_.-]+", re.IGNORECASE)
 _NUMBER = re.compile(r"(?:[0-9]+|0x[0-9a-f]*)", re.IGNORECASE)
 
 
@@ -48,6 +52,13 @@ def is_disguised(host: str) -> bool:
     return False
 
 
+def is_plain(host: str) -> bool:
+    """Whether a URL's host is an address in its usual notation or a name in ASCII, percent signs and zones excluded."""
+    if ":" in host:
+        return "%" not in host and not is_disguised(host)
+    return _NAME.fullmatch(host) is not None and not is_disguised(host)
+
+
 def resolve(host: str, port: int) -> list[str]:
     """Every address of `host`, in the system's order; raises OSError."""
     try:
@@ -55,6 +66,26 @@ def resolve(host: str, port: int) -> list[str]:
     except UnicodeError as error:
         raise OSError(f"{host!r} cannot be a host's name") from error
     return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
+
+
+def resolved_within(seconds: float, ask: Callable[[], list[str]]) -> list[str]:
+    """What `ask` gives, or TimeoutError: the system's resolver waits as long as somebody else's name server likes."""
+    told: SimpleQueue[list[str] | OSError] = SimpleQueue()
+
+    def tell() -> None:
+        try:
+            told.put(ask())
+        except OSError as error:
+            told.put(error)
+
+    Thread(target=tell, daemon=True).start()
+    try:
+        answer = told.get(timeout=max(0.0, seconds))
+    except Empty:
+        raise TimeoutError(f"no answer within {seconds:g} s") from None
+    if isinstance(answer, OSError):
+        raise answer
+    return answer
 
 
 def _unwrapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:

@@ -10,7 +10,8 @@ from typing import Any
 import httpcore
 import httpx
 
-from darkroom.adapters.addresses import is_disguised, is_public, resolve
+from darkroom.adapters.addresses import is_plain, is_public, resolve, resolved_within
+from darkroom.adapters.data_uris import is_data_uri, open_data_uri
 from darkroom.errors import DownloadInterrupted, OutputGone, OutputRefused
 from darkroom.ports import Download
 
@@ -24,6 +25,8 @@ _HEADERS = [(b"Accept", b"image/*"), (b"Accept-Encoding", b"identity"), (b"User-
 
 class GuardedDownloads:
     """`Downloads` over https, to public addresses only; `allowed_origins` (such as http://127.0.0.1:9000) are exempt.
+
+    A `data:` URI that an upstream names is opened too; one that a redirect leads to is not.
 
     What is checked is what is connected to: names are resolved here, and a connection goes to an address that has passed.
     Nothing of ours is sent along: no cookie, no key, no proxy from the environment.
@@ -50,6 +53,9 @@ class GuardedDownloads:
 
     @contextmanager
     def open(self, url: str, *, timeout_s: float) -> Iterator[Download]:
+        if is_data_uri(url):
+            yield open_data_uri(url)
+            return
         self._deadline.at = until = self._clock() + timeout_s
         answer, address = self._follow(_parsed(url))
         try:
@@ -91,7 +97,8 @@ class GuardedDownloads:
         if _origin(url) in self._allowed_origins:
             return self._unguarded
         # A port beyond 16 bits would be cut off and lead elsewhere.
-        if url.scheme != "https" or not url.host or is_disguised(url.host) or (url.port or 443) > 65_535:
+        has_port = 0 < (443 if url.port is None else url.port) <= 65_535
+        if url.scheme != "https" or not is_plain(url.raw_host.decode("ascii")) or not has_port:
             raise OutputRefused(f"not a public https address: {_plain(url)}", code="storage_failed")
         return self._guarded
 
@@ -134,7 +141,9 @@ class _Network(httpcore.NetworkBackend):
         self, host: str, port: int, timeout: float | None = None, local_address: str | None = None, socket_options: Any = None
     ) -> httpcore.NetworkStream:
         try:
-            addresses = self._resolve(host, port)
+            addresses = resolved_within(self._deadline.bound(timeout), lambda: self._resolve(host, port))
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout(f"{host} was not resolved in time") from error
         except OSError as error:
             raise httpcore.ConnectError(f"{host} has no address") from error
         if not all(map(self._is_allowed, addresses)):
@@ -199,9 +208,12 @@ def _interrupted(url: httpx.URL) -> Iterator[None]:
 
 def _parsed(url: str, base: httpx.URL | None = None) -> httpx.URL:
     try:
-        return base.join(url) if base else httpx.URL(url)
-    except (httpx.InvalidURL, UnicodeError) as error:
+        found = base.join(url) if base else httpx.URL(url)
+        # Decoded only now: a label may start like punycode and be none.
+        _ = found.host
+    except (httpx.InvalidURL, ValueError) as error:
         raise OutputRefused("not a URL", code="storage_failed") from error
+    return found
 
 
 def _check_status(answer: httpcore.Response, url: httpx.URL) -> None:
@@ -222,6 +234,9 @@ def _check_encoding(answer: httpcore.Response, url: httpx.URL) -> None:
 
 
 def _length(answer: httpcore.Response) -> int | None:
+    """What is announced; beside a transfer coding a length means nothing, and the body may have any other (RFC 9112, 6.3)."""
+    if _header(answer, b"transfer-encoding") is not None:
+        return None
     length = _header(answer, b"content-length")
     return int(length) if length and length.isascii() and length.isdigit() and len(length) < 20 else None
 

@@ -1,5 +1,6 @@
 """A transport whose every socket operation ends at a common deadline: httpx's own time-outs start anew with each of them."""
 
+import socket
 import ssl
 import time
 from collections.abc import Iterable, Iterator
@@ -11,6 +12,10 @@ import httpcore
 import httpx
 
 _LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=5.0)
+# A synchronous upstream says nothing for minutes: without probes a network in between forgets such a connection.
+_KEEPALIVE: list[tuple[int, int, int]] = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+if hasattr(socket, "TCP_KEEPIDLE"):
+    _KEEPALIVE.append((socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60))
 _ends: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 
@@ -37,6 +42,7 @@ class DeadlineTransport(httpx.HTTPTransport):
             max_keepalive_connections=limits.max_keepalive_connections,
             keepalive_expiry=limits.keepalive_expiry,
             network_backend=_Backend(),
+            socket_options=_KEEPALIVE,
         )
 
 

@@ -1,29 +1,28 @@
 """HiAPI's asynchronous task API: one POST makes a task, its end comes as a signed callback or is asked for."""
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 import httpx
 
 from darkroom.adapters.upstreams import hiapi_callbacks
-from darkroom.adapters.upstreams.hiapi_complaints import Complaint, read_complaint
-from darkroom.adapters.upstreams.hiapi_errors import PROCESSING, is_auth, raise_for_create, raise_for_look
-from darkroom.adapters.upstreams.hiapi_json import mapping, object_or_none
+from darkroom.adapters.upstreams.bearer import Bearer
+from darkroom.adapters.upstreams.bodies import frozen
+from darkroom.adapters.upstreams.complaints import Complaint, read_complaint
+from darkroom.adapters.upstreams.hiapi_errors import PROCESSING, raise_for_create
 from darkroom.adapters.upstreams.hiapi_tasks import ID_NAMES, read_news, task_id
-from darkroom.adapters.upstreams.http import Answer, exchange, shared_client
+from darkroom.adapters.upstreams.http import Answer
+from darkroom.adapters.upstreams.reading import mapping, object_or_none
+from darkroom.adapters.upstreams.refusals import raise_for_look
 from darkroom.domain.news import News
-from darkroom.domain.redact import KEY_MARK
-from darkroom.errors import OutcomeUnknown, StorageUnavailable, UpstreamRefused, UpstreamUnavailable
+from darkroom.errors import OutcomeUnknown, UpstreamUnavailable
 from darkroom.ports import Accepted, Heard, Promises, Secrets
 
 KEY_FIELD = "hiapi_api_key"
 WEBHOOK_FIELDS = ("hiapi_webhook_secret", "hiapi_webhook_secret_previous")
-_Found = TypeVar("_Found")
-_SHORTEST_KEY = 12  # a shorter one is a placeholder, and replacing it would garble ordinary words
 
 
 class HiApi:
@@ -31,7 +30,17 @@ class HiApi:
 
     name = "hiapi"
     # The gateway forgets a key after about 24 h, and the same request would then be a new, billed task (HiAPI's SDKs, README).
-    promises = Promises(collapses_repeats_for_s=23 * 3600, calls_back=True, signs_callbacks=True, can_cancel=False)
+    # Outputs live for about 7 days (HiAPI docs, async-api/detail). An account may ask 60 times a minute and have 10 tasks in
+    # flight; looks count, and so does what other models are asked for (HiAPI docs, rate limits; its blog on 429).
+    promises = Promises(
+        collapses_repeats_for_s=23 * 3600,
+        calls_back=True,
+        signs_callbacks=True,
+        can_cancel=False,
+        outputs_kept_s=7 * 86_400,
+        requests_per_minute=60,
+        in_flight=10,
+    )
 
     def __init__(
         self,
@@ -43,7 +52,7 @@ class HiApi:
     ) -> None:
         self._tasks_url = base_url.rstrip("/") + "/v1/tasks"
         self._secrets = secrets
-        self._http = http
+        self._bearer = Bearer(field=KEY_FIELD, secrets=secrets, http=http)
         self._now = now
 
     def __repr__(self) -> str:
@@ -56,7 +65,7 @@ class HiApi:
             body["route"] = route
         if callback_url:
             body["callback"] = {"url": callback_url, "when": "final"}
-        return json.dumps(body, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False).encode()
+        return frozen(body)
 
     def submit(self, body: bytes, *, key: str, timeout_s: float) -> Accepted:
         """POST `body` under the idempotency key `key` (HiAPI docs, async-api/create).
@@ -64,14 +73,14 @@ class HiApi:
         Raises UpstreamUnavailable, UpstreamRefused or OutcomeUnknown. `timeout_s` bounds it all, the second try with a
         changed key included.
         """
-        return self._with_fresh_key(lambda secret, left: self._create(body, key, secret, left), timeout_s)
+        return self._bearer.with_fresh_key(lambda secret, left: self._create(body, key, secret, left), timeout_s)
 
     def look(self, upstream_task_id: str, *, attempt: int, timeout_s: float) -> News:
         """GET the task (HiAPI docs, async-api/detail).
 
         Raises UpstreamUnavailable, UpstreamRefused, OutcomeUnknown or UpstreamTaskNotFound.
         """
-        return self._with_fresh_key(lambda secret, left: self._detail(upstream_task_id, attempt, secret, left), timeout_s)
+        return self._bearer.with_fresh_key(lambda secret, left: self._detail(upstream_task_id, attempt, secret, left), timeout_s)
 
     def hear(self, headers: Mapping[str, str], raw: bytes, *, attempt: int, now: float) -> Heard:
         """Read a callback; raises SignatureRejected, and StorageUnavailable when the webhook secrets cannot be read."""
@@ -82,7 +91,7 @@ class HiApi:
 
     def _create(self, body: bytes, key: str, secret: str, timeout_s: float) -> Accepted:
         headers = {"Content-Type": "application/json", "Idempotency-Key": key}
-        answer = self._ask("POST", self._tasks_url, secret, timeout_s, headers, body)
+        answer = self._bearer.ask("POST", self._tasks_url, secret, timeout_s, headers, body)
         doc = object_or_none(answer.body) if answer.complete else None
         complaint = read_complaint(answer, doc)
         accepted = _accepted(answer, doc or {}, complaint)
@@ -94,7 +103,7 @@ class HiApi:
         # Dots too: a client would resolve ".." in a path.
         url = f"{self._tasks_url}/{quote(upstream_task_id, safe='', errors='replace').replace('.', '%2E')}"
         try:
-            answer = self._ask("GET", url, secret, timeout_s, {})
+            answer = self._bearer.ask("GET", url, secret, timeout_s, {})
         except OutcomeUnknown as error:
             raise UpstreamUnavailable(error.message) from error
         doc = object_or_none(answer.body) if answer.complete else None
@@ -104,55 +113,6 @@ class HiApi:
         if news is None:
             raise_for_look(answer, read_complaint(answer, doc), now=self._now())
         return news if news.upstream_task_id else replace(news, upstream_task_id=upstream_task_id)
-
-    def _ask(
-        self, method: str, url: str, secret: str, timeout_s: float, headers: Mapping[str, str], body: bytes | None = None
-    ) -> Answer:
-        """One exchange; an answer that quotes our key back loses it here."""
-        client = self._http or shared_client()
-        signed = {"Authorization": f"Bearer {secret}", **headers}
-        answer = exchange(client, method, url, headers=signed, content=body, timeout_s=timeout_s)
-        if len(secret) < _SHORTEST_KEY:
-            return answer
-        return replace(answer, body=answer.body.replace(secret.encode(), KEY_MARK.encode()))
-
-    # -- the key ------------------------------------------------------------------------------------
-
-    def _with_fresh_key(self, ask: Callable[[str, float], _Found], timeout_s: float) -> _Found:
-        """`ask` with the key; when it is refused and the secret has another one by now, once more: a refused key did no work."""
-        ends = time.monotonic() + timeout_s
-        secret = self._key()
-        try:
-            return ask(secret, timeout_s)
-        except UpstreamRefused as error:
-            changed = is_auth(error) and self._changed_key(secret)
-            if not changed:
-                raise
-        return ask(changed, ends - time.monotonic())
-
-    def _changed_key(self, refused: str) -> str | None:
-        try:
-            self._secrets.refresh()
-            found = self._key()
-        except (StorageUnavailable, UpstreamRefused, UpstreamUnavailable):
-            return None
-        return found if found != refused else None
-
-    def _key(self) -> str:
-        """The key, fit for a header; raises UpstreamRefused (naming the field, never the value) or UpstreamUnavailable."""
-        try:
-            key = self._secrets.get(KEY_FIELD).strip()
-        except StorageUnavailable as error:
-            raise UpstreamUnavailable(f"nothing was sent: the secret could not be read ({error})") from error
-        if not key:
-            raise UpstreamRefused(f"the secret's field {KEY_FIELD} is empty", reason="upstream_auth", charged="no")
-        if not (key.isascii() and key.isprintable()) or " " in key:
-            raise UpstreamRefused(
-                f"the secret's field {KEY_FIELD} holds characters that no key has (a space, a line break, …)",
-                reason="upstream_auth",
-                charged="no",
-            )
-        return key
 
 
 def _accepted(answer: Answer, doc: Mapping[str, Any], complaint: Complaint) -> Accepted | None:

@@ -5,9 +5,9 @@ import hmac
 import re
 from collections.abc import Mapping, Sequence
 
-from darkroom.adapters.upstreams.hiapi_errors import RAW_CAP
-from darkroom.adapters.upstreams.hiapi_json import Unreadable, read_object
 from darkroom.adapters.upstreams.hiapi_tasks import is_terminal, read_news
+from darkroom.adapters.upstreams.reading import Unreadable, read_object
+from darkroom.adapters.upstreams.refusals import RAW_CAP
 from darkroom.domain.news import News
 from darkroom.domain.redact import redact_bytes
 from darkroom.errors import SignatureRejected

@@ -3,11 +3,10 @@
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
-from darkroom.adapters.upstreams.hiapi_complaints import MESSAGE_CAP, request_id
-from darkroom.adapters.upstreams.hiapi_errors import RAW_CAP, is_policy
-from darkroom.adapters.upstreams.hiapi_json import first_text, mapping, text, unix_seconds
+from darkroom.adapters.upstreams.complaints import MESSAGE_CAP, request_id
+from darkroom.adapters.upstreams.reading import first_text, is_web_address, mapping, text, unix_seconds
+from darkroom.adapters.upstreams.refusals import RAW_CAP, is_policy
 from darkroom.domain.news import News, Says
 from darkroom.domain.redact import redact, redact_bytes
 from darkroom.domain.task import Output, TaskError
@@ -16,7 +15,6 @@ _TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 ID_NAMES = ("taskId", "task_id")
 """Documented is the first; its blog shows others (and a bare `id`, which outside of a task may be anything's)."""
 
-_URL_CAP = 8192
 _WORD_CAP = 64
 
 _SAYS: Mapping[str, Says] = {
@@ -82,18 +80,8 @@ def read_news(doc: Mapping[str, Any], *, attempt: int, by: str, raw: bytes, head
 def _outputs(entries: Any) -> tuple[Output, ...]:
     """The images; thumbnails, frames, other media and `data:` URIs (nothing to fetch) are left out."""
     found = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-    images = [entry for entry in found if entry.get("type") in (None, "", "image") and _fetchable(entry.get("url"))]
+    images = [entry for entry in found if entry.get("type") in (None, "", "image") and is_web_address(entry.get("url"))]
     return tuple(Output(url=entry["url"], expires_at=unix_seconds(entry.get("expireAt"))) for entry in images)
-
-
-def _fetchable(url: Any) -> bool:
-    if not isinstance(url, str) or len(url) > _URL_CAP or not url.isprintable() or " " in url:
-        return False
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname)
-    except ValueError:
-        return False
 
 
 def _error(task: Mapping[str, Any], status: str, asked_id: str | None) -> TaskError:

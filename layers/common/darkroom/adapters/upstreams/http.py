@@ -1,7 +1,6 @@
 """One HTTP exchange with a gateway: bounded in time and size, and exact about whether anything was sent."""
 
 import functools
-import ssl
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -11,6 +10,7 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 
+from darkroom.adapters.trust import ssl_context
 from darkroom.adapters.upstreams.deadline import DeadlineTransport, deadline
 from darkroom.errors import OutcomeUnknown, UpstreamUnavailable
 
@@ -33,12 +33,6 @@ class Answer:
 
 
 @functools.cache
-def ssl_context() -> ssl.SSLContext:
-    """Loading the certificates costs more than everything else about a client: once per process."""
-    return httpx.create_ssl_context(trust_env=False)
-
-
-@functools.cache
 def shared_client() -> httpx.Client:
     """The process's client for gateways: no proxies or credentials from the environment, no cookies, no redirects."""
     return httpx.Client(
@@ -58,8 +52,9 @@ def exchange(
     headers: Mapping[str, str],
     timeout_s: float,
     content: bytes | None = None,
+    max_body: int = MAX_BODY,
 ) -> Answer:
-    """Ask once, in `timeout_s` seconds at most (name resolution excepted: it has no time-out).
+    """Ask once, in `timeout_s` seconds at most (name resolution excepted: it has no time-out), for `max_body` bytes at most.
 
     Raises UpstreamUnavailable when the request provably did not leave, OutcomeUnknown when it may have and no status came back.
     """
@@ -71,7 +66,7 @@ def exchange(
         request = client.build_request(method, url, headers=dict(headers), content=content, timeout=timeout)
         response = client.send(request, stream=True, follow_redirects=False)
         try:
-            body, complete = _read(response, ends)
+            body, complete = _read(response, ends, max_body)
         finally:
             response.close()
     lowered = {name.lower(): value for name, value in response.headers.items()}
@@ -93,15 +88,15 @@ def _what(error: Exception) -> str:
     return type(error).__name__
 
 
-def _read(response: httpx.Response, ends: float) -> tuple[bytes, bool]:
-    """At most `MAX_BODY` bytes, and whether that was all."""
+def _read(response: httpx.Response, ends: float, max_body: int) -> tuple[bytes, bool]:
+    """At most `max_body` bytes, and whether that was all."""
     unpack = _unpacker(response.headers.get("content-encoding", ""))
     body = bytearray()
     try:
         for chunk in response.iter_raw():
-            body += unpack(chunk, MAX_BODY + 1 - len(body))
-            if len(body) > MAX_BODY or time.monotonic() > ends:
-                return bytes(body[:MAX_BODY]), False
+            body += unpack(chunk, max_body + 1 - len(body))
+            if len(body) > max_body or time.monotonic() > ends:
+                return bytes(body[:max_body]), False
     except (httpx.HTTPError, zlib.error):
         return bytes(body), False
     return bytes(body), True

@@ -1,4 +1,4 @@
-"""What a HiAPI answer complains about, whichever of its error envelopes it comes in."""
+"""What a gateway's answer complains about, whichever of its error envelopes it comes in."""
 
 import email.utils
 import re
@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from darkroom.adapters.upstreams.hiapi_json import first_text, mapping, text
 from darkroom.adapters.upstreams.http import Answer
+from darkroom.adapters.upstreams.reading import first_text, mapping, text
 from darkroom.domain.redact import redact
 
 MESSAGE_CAP = 500
 _CODE_CAP = 100
+_SCANNED = 1024 * 1024  # bytes of a body, or characters of a message, that are worth reading
 _MOST_RETRY_AFTER_S = 3600.0
 _ERROR_STATUS = re.compile(r"[45]\d\d")
 _CODE_LIKE = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)+")
@@ -44,7 +45,7 @@ def read_complaint(answer: Answer, doc: Mapping[str, Any] | None) -> Complaint:
     said = doc or {}
     error, inner = mapping(said.get("error")), mapping(mapping(said.get("data")).get("error"))
     code = _code(said, error, inner)
-    message = _message(said, error, inner) or answer.body.decode(errors="replace").strip() or f"HTTP {answer.status}"
+    message = _message(said, error, inner) or answer.body[:_SCANNED].decode(errors="replace").strip() or f"HTTP {answer.status}"
     fine = 200 <= answer.status < 300
     status = _embedded_status(said, error, inner) if fine else None
     return Complaint(
@@ -90,7 +91,8 @@ def _code(said: Mapping[str, Any], error: Mapping[str, Any], inner: Mapping[str,
 
 def _message(said: Mapping[str, Any], error: Mapping[str, Any], inner: Mapping[str, Any]) -> str | None:
     bare = said.get("error") if isinstance(said.get("error"), str) else None
-    return first_text(error.get("message"), inner.get("message"), bare, said.get("message"), said.get("detail"))
+    found = first_text(error.get("message"), inner.get("message"), bare, said.get("message"), said.get("detail"))
+    return found[:_SCANNED] if found else None
 
 
 def _embedded_status(said: Mapping[str, Any], error: Mapping[str, Any], inner: Mapping[str, Any]) -> int | None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darkroom.adapters.upstreams.hiapi_json import Unreadable, object_or_none, read_object, text, unix_seconds
+from darkroom.adapters.upstreams.reading import Unreadable, object_or_none, read_object, text, unix_seconds
 
 T0 = 1_777_282_033
 

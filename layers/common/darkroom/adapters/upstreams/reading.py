@@ -5,9 +5,11 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 _NUMBER = re.compile(r"-?\d{1,20}(\.\d{0,20})?")
 _MILLISECONDS_FROM = 1e11  # as seconds that would be the year 5138
+_URL_CAP = 8192
 _LAST = 253_402_300_799  # the last second that a datetime can hold
 
 
@@ -53,6 +55,17 @@ def text(value: Any) -> str | None:
 def first_text(*values: Any) -> str | None:
     """The first of `values` that is a text."""
     return next((found for found in map(text, values) if found), None)
+
+
+def is_web_address(url: Any) -> bool:
+    """Whether `url` is an http(s) URL that could be fetched."""
+    if not isinstance(url, str) or len(url) > _URL_CAP or not url.isprintable() or " " in url:
+        return False
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        return False
 
 
 def unix_seconds(value: Any) -> float | None:

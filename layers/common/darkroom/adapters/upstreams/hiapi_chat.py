@@ -1,0 +1,98 @@
+"""HiAPI's chat completions as an image endpoint: the images come inside the model's words, or beside them."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from darkroom.adapters.upstreams.complaints import MESSAGE_CAP
+from darkroom.adapters.upstreams.hiapi import KEY_FIELD
+from darkroom.adapters.upstreams.images import MOST_IMAGES, find_images
+from darkroom.adapters.upstreams.immediate import Immediate, Result
+from darkroom.adapters.upstreams.markdown import images_in_words
+from darkroom.adapters.upstreams.reading import first_text, mapping, text
+from darkroom.adapters.upstreams.refusals import is_policy
+from darkroom.domain.redact import redact
+from darkroom.domain.task import Output, TaskError
+from darkroom.ports import Promises
+
+_WORDS_READ = 4096  # characters of an answer without an image that are looked through for a reason
+
+
+class HiApiChat(Immediate):
+    """`POST /v1/chat/completions` (HiAPI docs, image generation): Nano Banana's models and gpt-image-2."""
+
+    name = "hiapi_chat"
+    # The limits are the account's, whatever is asked there (HiAPI docs, rate limits); how long a URL lives, nobody says.
+    promises = Promises(synchronous=True, requests_per_minute=60, in_flight=10)
+    path = "/v1/chat/completions"
+    key_field = KEY_FIELD
+
+    def body_of(self, model: str, input: Mapping[str, Any]) -> Mapping[str, Any]:
+        """`prompt` and `images` (URLs or data URIs) become the message, `aspect_ratio` and `image_size` Google's image_config;
+        every other field stays what it is.
+        """
+        own = {name: value for name, value in input.items() if name not in _TRANSLATED}
+        message = {"role": "user", "content": _content(input)}
+        return {**own, **_extra_body(input), "model": model, "stream": False, "messages": [message]}
+
+    def result_of(self, doc: Mapping[str, Any]) -> Result | None:
+        choices = doc.get("choices")
+        if not isinstance(choices, list):
+            return None
+        read = [mapping(choice) for choice in choices[:MOST_IMAGES]]
+        images = tuple(image for choice in read for image in _images(mapping(choice.get("message"))))[:MOST_IMAGES]
+        return Result(images=images, error=None if images else _error(read))
+
+
+_TRANSLATED = frozenset({"prompt", "images", "aspect_ratio", "image_size", "extra_body"})
+
+
+def _content(input: Mapping[str, Any]) -> Any:
+    """The words alone, or the words and the reference images as parts."""
+    images = input.get("images") or []
+    if not images:
+        return input.get("prompt", "")
+    parts = [{"type": "image_url", "image_url": {"url": url}} for url in images]
+    return [{"type": "text", "text": input.get("prompt", "")}, *parts]
+
+
+def _extra_body(input: Mapping[str, Any]) -> dict[str, Any]:
+    """`extra_body.google.image_config` as documented, beside what the input's own `extra_body` holds."""
+    config = {name: input[name] for name in ("aspect_ratio", "image_size") if name in input}
+    own = dict(mapping(input.get("extra_body")))
+    if not config:
+        return {"extra_body": own} if own else {}
+    google = dict(mapping(own.get("google")))
+    merged = {**config, **mapping(google.get("image_config"))}
+    return {"extra_body": {**own, "google": {**google, "image_config": merged}}}
+
+
+def _images(message: Mapping[str, Any]) -> tuple[Output, ...]:
+    """Beside the words, in parts of them, or in their Markdown; the first of those that holds any."""
+    found = find_images(message.get("images"))
+    content = message.get("content")
+    if not found and isinstance(content, list):
+        found = find_images(content)
+    return found or tuple(image for words in _texts(content) for image in images_in_words(words))
+
+
+def _texts(content: Any) -> Iterator[str]:
+    for part in content if isinstance(content, list) else [content]:
+        said = part.get("text") if isinstance(part, dict) else part
+        if isinstance(said, str):
+            yield said
+
+
+def _error(choices: list[Mapping[str, Any]]) -> TaskError:
+    """Why a whole answer holds no image: the model refused, or it only talked. Its words are all there is to explain that."""
+    messages = [mapping(choice.get("message")) for choice in choices]
+    words = [said for message in messages for said in (message.get("refusal"), *_texts(message.get("content")))]
+    said = (first_text(*words) or "")[:_WORDS_READ]
+    ended = first_text(*(choice.get("finish_reason") for choice in choices)) or ""
+    refused = any(text(message.get("refusal")) for message in messages) or is_policy(ended.lower(), said)
+    return TaskError(
+        code="content_rejected" if refused else "no_output",
+        message="the upstream refused the content" if refused else "the upstream answered without an image",
+        charged="unknown" if refused else "yes",
+        upstream_code=redact(ended, MESSAGE_CAP) or None,
+        upstream_message=redact(said, MESSAGE_CAP) or None,
+    )

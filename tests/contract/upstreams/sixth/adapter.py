@@ -1,0 +1,24 @@
+"""A sixth upstream's adapter, as somebody would write it who has read docs/adding-an-upstream.md."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from darkroom.adapters.upstreams.images import find_images, has_results
+from darkroom.adapters.upstreams.immediate import Immediate, Result
+from darkroom.ports import Promises
+
+
+class Easel(Immediate):
+    """`POST /v1/paint` (Easel docs, painting)."""
+
+    name = "easel"
+    # A painting hangs for an hour; two painters (Easel docs, studio).
+    promises = Promises(synchronous=True, outputs_kept_s=3600, in_flight=2)
+    path = "/v1/paint"
+    key_field = "easel_api_key"
+
+    def body_of(self, model: str, input: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"brush": model, "words": input["prompt"]}
+
+    def result_of(self, doc: Mapping[str, Any]) -> Result | None:
+        return Result(images=find_images(doc)) if has_results(doc) else None

@@ -1,0 +1,87 @@
+"""A sixth upstream is one adapter file, one registry line and one simulator file; nothing else knows its name."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from darkroom.adapters.upstreams.registry import ADAPTERS, Adapter
+from darkroom.domain.news import Says
+from darkroom.errors import ConfigurationError, UpstreamRefused
+from darkroom.ports import Upstream
+from darkroom.settings import Settings
+from darkroom.wiring import Services
+from local.simulator import apis
+from local.simulator.server import Simulator
+from tests.contract.hiapi.gateways import API_KEY, RotatingSecrets
+
+HERE = Path(__file__).parent / "sixth"
+SETTINGS = Settings(table="t", bucket="b", queue_url="q", dead_letter_queue_url="d", secret_id="s")
+
+
+@pytest.fixture
+def easel_simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
+    """As if easel.py lay in local/simulator/apis."""
+    monkeypatch.setattr(apis, "__path__", [*apis.__path__, str(HERE / "apis")])
+    with Simulator(time_scale=1000, api_key=API_KEY) as running:
+        yield running
+    sys.modules.pop("local.simulator.apis.easel")
+
+
+@pytest.fixture
+def services(monkeypatch: pytest.MonkeyPatch, easel_simulator: Simulator) -> Services:
+    """As if the registry had the line."""
+    line = Adapter("tests.contract.upstreams.sixth.adapter:Easel", lambda _: easel_simulator.url + "/easel")
+    monkeypatch.setitem(cast("dict[str, Adapter]", ADAPTERS), "easel", line)
+    wired = Services(SETTINGS)
+    wired.secrets = RotatingSecrets(easel_api_key=API_KEY)
+    return wired
+
+
+def paint(easel: Upstream, prompt: str) -> Says:
+    body = easel.freeze(model="broad", route=None, input={"prompt": prompt}, callback_url=None)
+    news = easel.submit(body, key="task_A:1", timeout_s=60).news
+    assert news is not None
+    assert news.outputs[0].url
+    return news.says
+
+
+def test_its_line_makes_it_known(services: Services, easel_simulator: Simulator) -> None:
+    easel = services.upstream("easel")
+
+    assert services.has_upstream("easel")
+    assert easel.promises.synchronous
+    assert paint(easel, "a red kite") is Says.SUCCEEDED
+    assert easel_simulator.admin.totals()["billed"] == 1
+
+
+def test_it_has_the_simulators_faults_in_its_own_words(services: Services, easel_simulator: Simulator) -> None:
+    easel_simulator.admin.arm("create-402", match={"api": "easel"})
+
+    with pytest.raises(UpstreamRefused) as caught:
+        paint(services.upstream("easel"), "a red kite")
+
+    assert (caught.value.reason, caught.value.code) == ("upstream_quota", "insufficient_quota")
+
+
+def test_without_its_line_nobody_knows_it() -> None:
+    wired = Services(SETTINGS)
+    wired.secrets = RotatingSecrets()
+
+    assert not wired.has_upstream("easel")
+    with pytest.raises(ConfigurationError, match="'easel'; there are hiapi, "):
+        wired.upstream("easel")
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_every_registered_upstream_is_built_once_and_keeps_its_name(name: str) -> None:
+    wired = Services(SETTINGS)
+    wired.secrets = RotatingSecrets()
+
+    upstream = wired.upstream(name)
+
+    assert upstream.name == name
+    assert wired.upstream(name) is upstream
+    assert "https://api." in repr(upstream)
