@@ -1,7 +1,7 @@
 """The ports in memory: what the use-cases are tested against. tests/contract/ports runs them beside the real adapters.
 
-`on_call` of a port is called with the operation's name (`tasks.move`) before it takes effect, and with `tasks.move:done`
-after it: whatever it raises is a crash, or a lost answer, at just that point.
+`on_call` of a port hears each operation before and after it takes effect (tests/support/boundaries.py): whatever it raises is
+a crash, an outage or a lost answer at just that point.
 """
 
 import json
@@ -20,101 +20,116 @@ from darkroom.ports import (
     Accepted,
     ApiKey,
     Body,
+    Bucket,
     Claim,
+    Claims,
     Download,
+    Downloads,
     Evidence,
     Heard,
     Job,
     ListPage,
     ListQuery,
     Promises,
+    Queue,
+    Tasks,
+    Upstream,
 )
+from tests.support.boundaries import OnCall, boundaries, nothing_happens
 
-OnCall = Callable[[str], None]
-
-
-def nothing_happens(_: str) -> None:
-    """No crash."""
+OnWrite = Callable[[Task | None, Task], None]
 
 
+def nobody_watches(_before: Task | None, _after: Task) -> None:
+    """No witness."""
+
+
+@boundaries(Tasks, "tasks")
 @dataclass(slots=True, kw_only=True)
 class MemoryTasks:
-    """`Tasks` in a dictionary. Like the table it keeps a long request apart, drops long output URLs and forgets old tasks."""
+    """`Tasks` in a dictionary. Like the table it keeps a long request apart, drops long output URLs and forgets old tasks.
+
+    `on_write` sees every row that is written, with the one that it replaces.
+    """
 
     clock: Callable[[], float]
     retention_days: int = 30
     on_call: OnCall = nothing_happens
+    on_write: OnWrite = nobody_watches
     tasks: dict[str, Task] = field(default_factory=dict)
     requests: dict[str, Request] = field(default_factory=dict)
     kept_evidence: dict[str, Evidence] = field(default_factory=dict)
     writes: int = 0
+    _embedded: dict[str, bool] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def add(self, task: Task) -> None:
-        with self._effect("tasks.add"):
+        with self._lock:
             if self._alive(task.id) is not None:
                 raise TaskExists(task.id)
+            self._embedded.pop(task.id, None)
             if task.request is not None:
                 self.requests[task.id] = task.request
             self._write(task)
 
     def get(self, task_id: str) -> Task | None:
-        with self._effect("tasks.get"):
+        with self._lock:
             return self._alive(task_id)
 
     def move(self, before: Task, after: Task) -> None:
-        with self._effect("tasks.move"):
+        with self._lock:
             current = self.tasks.get(before.id)
             if current is None or current.version != before.version:
                 raise TaskChanged(before.id)
             self._write(after)
 
     def request_of(self, task: Task) -> Request:
-        with self._effect("tasks.request_of"):
+        with self._lock:
             request = task.request or self.requests.get(task.id)
             if request is None:
                 raise StorageUnavailable(f"the request of {task.id} is not there")
             return request
 
     def overdue(self, now: float, *, limit: int) -> Sequence[str]:
-        with self._effect("tasks.overdue"):
+        with self._lock:
             due = [(task.next_check_at, task.id) for task in self.tasks.values() if task.next_check_at is not None]
             return [task_id for at, task_id in sorted(due) if at <= now][:limit]
 
     def list(self, query: ListQuery) -> ListPage:
-        with self._effect("tasks.list"):
+        with self._lock:
             found = [task for task in map(self._alive, sorted(self.tasks, reverse=True)) if task and _listed(query, task)]
             page = found[: query.limit]
             return ListPage(tasks=page, last_seen=page[-1].id if len(found) > len(page) else None)
 
     def keep_evidence(self, task_id: str, evidence: Evidence) -> None:
-        with self._effect("tasks.keep_evidence"):
+        with self._lock:
             self.kept_evidence[task_id] = evidence
 
     def evidence(self, task_id: str) -> Evidence | None:
-        with self._effect("tasks.evidence"):
+        with self._lock:
             found = self.kept_evidence.get(task_id)
             return found if found and self.clock() < int(found.at + rows.EVIDENCE_KEPT_S) else None
 
     def _write(self, task: Task) -> None:
         self.writes += 1
-        request = self.requests.get(task.id) if rows.fits_in_row(replace(task, request=self.requests.get(task.id))) else None
+        request = self.requests.get(task.id) if self._is_embedded(task) else None
         outputs = task.outputs if rows.packed_outputs(task.outputs) else ()
-        self.tasks[task.id] = replace(task, request=request, outputs=outputs)
+        before, self.tasks[task.id] = self.tasks.get(task.id), replace(task, request=request, outputs=outputs)
+        self.on_write(before, self.tasks[task.id])
+
+    def _is_embedded(self, task: Task) -> bool:
+        """Whether the request lives in the state row: decided at its birth, and slow to find out."""
+        if task.id not in self._embedded:
+            self._embedded[task.id] = rows.fits_in_row(replace(task, request=self.requests.get(task.id)))
+        return self._embedded[task.id]
 
     def _alive(self, task_id: str) -> Task | None:
         task = self.tasks.get(task_id)
         ends = rows.expires_at(task, self.retention_days) if task else None
         return None if ends is not None and ends <= self.clock() else task
 
-    @contextmanager
-    def _effect(self, name: str) -> Iterator[None]:
-        self.on_call(name)
-        with self._lock:
-            yield
-        self.on_call(f"{name}:done")
 
-
+@boundaries(Claims, "claims")
 @dataclass(slots=True, kw_only=True)
 class MemoryClaims:
     """`Claims` in a dictionary."""
@@ -124,14 +139,16 @@ class MemoryClaims:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def claim(self, owner: str, key: str, *, fingerprint: str, task_id: str, now: float) -> Claim:
-        self.on_call("claims.claim")
         with self._lock:
             until, known = self.claims.get((owner, key), (now, None))
             taken = known if known and now < until else Claim(task_id=task_id, fingerprint=fingerprint, fresh=True)
             if taken is not known:
                 self.claims[owner, key] = (int(now + CLAIM_KEPT_S), replace(taken, fresh=False))
-        self.on_call("claims.claim:done")
         return taken
+
+    def known(self, owner: str, key: str, *, now: float) -> Claim | None:
+        until, known = self.claims.get((owner, key), (now, None))
+        return known if now < until else None
 
 
 @dataclass(slots=True)
@@ -167,6 +184,7 @@ class Stored:
     filename: str
 
 
+@boundaries(Bucket, "bucket", pure=("presign",))
 @dataclass(slots=True)
 class MemoryBucket:
     """`Bucket` in a dictionary; `puts` counts the attempts to write."""
@@ -176,24 +194,19 @@ class MemoryBucket:
     puts: int = 0
 
     def put(self, key: str, body: Body, *, size: int, content_type: str, filename: str) -> bool:
-        self.on_call("bucket.put")
         self.puts += 1
         content = b"".join(iter(lambda: body.read(65_536), b""))
         if len(content) != size:
             raise ValueError(f"the body has {len(content)} bytes, not the {size} that were promised")
         stored = Stored(content=content, content_type=content_type, filename=filename)
-        fresh = self.objects.setdefault(key, stored) is stored
-        self.on_call("bucket.put:done")
-        return fresh
+        return self.objects.setdefault(key, stored) is stored
 
     @contextmanager
     def read(self, key: str) -> Iterator[Iterator[bytes]]:
-        self.on_call("bucket.read")
         content = self.objects[key].content
         yield (content[at : at + 65_536] for at in range(0, len(content), 65_536))
 
     def exists(self, key: str) -> bool:
-        self.on_call("bucket.exists")
         return key in self.objects
 
     def presign(self, key: str, *, expires_s: int) -> str:
@@ -216,6 +229,7 @@ class Page:
             raise self.fault
 
 
+@boundaries(Downloads, "downloads")
 @dataclass(slots=True)
 class MemoryDownloads:
     """`Downloads` by script: each URL gives its answers in turn, the last one for ever; an unknown URL is gone."""
@@ -223,14 +237,15 @@ class MemoryDownloads:
     script: dict[str, list[Page | DarkroomError]] = field(default_factory=dict)
     opened: list[str] = field(default_factory=list)
     on_call: OnCall = nothing_happens
+    on_open: OnCall = nothing_happens
 
     def serve(self, url: str, *answers: bytes | Page | DarkroomError) -> None:
         self.script[url] = [Page(content=one) if isinstance(one, bytes) else one for one in answers]
 
     @contextmanager
     def open(self, url: str, *, timeout_s: float) -> Iterator[Download]:
-        self.on_call("downloads.open")
         self.opened.append(url)
+        self.on_open(url)
         answers = self.script.get(url) or [OutputGone("scripted: nothing there")]
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
         if isinstance(answer, DarkroomError):
@@ -238,6 +253,7 @@ class MemoryDownloads:
         yield Download(size=len(answer.content) if answer.announced else None, chunks=answer.chunks())
 
 
+@boundaries(Queue, "queue")
 @dataclass(slots=True)
 class MemoryQueue:
     """`Queue` as two lists; a test takes its jobs from `jobs`."""
@@ -247,9 +263,7 @@ class MemoryQueue:
     dead: list[Job] = field(default_factory=list)
 
     def send(self, job: Job) -> None:
-        self.on_call("queue.send")
         self.jobs.append(job)
-        self.on_call("queue.send:done")
 
     def redrive(self, *, limit: int) -> int:
         moved, self.dead = self.dead[:limit], self.dead[limit:]
@@ -273,6 +287,7 @@ class MemorySecrets:
         self._cached = None
 
 
+@boundaries(Upstream, "upstream", pure=("freeze",))
 @dataclass(slots=True, kw_only=True)
 class MemoryUpstream:
     """`Upstream` by script: `submits`, `looks` and `hears` hold the next answers (an exception is raised).
@@ -297,16 +312,13 @@ class MemoryUpstream:
         return json.dumps({name: value for name, value in facts.items() if value is not None}, sort_keys=True).encode()
 
     def submit(self, body: bytes, *, key: str, timeout_s: float) -> Accepted:
-        self.on_call("upstream.submit")
         self.submitted.append((key, body))
         answer = self.submits.pop(0) if self.submits else self._accept(key)
         if isinstance(answer, DarkroomError):
             raise answer
-        self.on_call("upstream.submit:done")
         return answer
 
     def look(self, upstream_task_id: str, *, attempt: int, timeout_s: float) -> News:
-        self.on_call("upstream.look")
         self.looked.append(upstream_task_id)
         working = News(says=Says.WORKING, attempt=attempt, by="poll", upstream_task_id=upstream_task_id)
         answer = self.looks.pop(0) if self.looks else working
@@ -315,7 +327,6 @@ class MemoryUpstream:
         return answer
 
     def hear(self, headers: Mapping[str, str], raw: bytes, *, attempt: int, now: float) -> Heard:
-        self.on_call("upstream.hear")
         answer = self.hears.pop(0) if self.hears else Heard(trusted=True, news=None, why="nothing scripted", raw=raw)
         if isinstance(answer, DarkroomError):
             raise answer

@@ -5,7 +5,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from darkroom.domain.admission import Account
 from darkroom.domain.news import News
 from darkroom.domain.task import Request, Task
 
@@ -100,36 +99,11 @@ class Claims(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiter:
-    """A task that waits for a slot; the smallest `tag` is served first."""
-
-    task_id: str
-    attempt: int
-    tag: float
-
-
-class Accounts(Protocol):
-    """The upstream accounts' rows, and who waits for them. Methods raise StorageUnavailable."""
-
-    def get(self, name: str, *, consistent: bool = False) -> Account:
-        """The account's row; a new one where there is none yet."""
-
-    def save(self, before: Account, after: Account) -> None:
-        """Write `after` if the row still has `before.version`, otherwise raise AccountChanged."""
-
-    def wait(self, name: str, waiter: Waiter) -> None:
-        """Remember a waiter; again with another tag moves it."""
-
-    def leave(self, name: str, waiter: Waiter) -> None:
-        """Forget a waiter; forgetting twice is fine."""
-
-    def waiters(self, name: str, *, limit: int) -> Sequence[Waiter]:
-        """Who waits, the next to be served first; a consistent read."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """What is stored of a caller's key: never the key itself, only its SHA-256 (hex)."""
+    """What is stored of a caller's key: never the key itself, only its SHA-256 (hex).
+
+    `presets`: all that it may ask for, by name (every version) or by id (that one); None: everything.
+    """
 
     id: str
     sha256: str
@@ -139,6 +113,13 @@ class ApiKey:
     name: str | None = None
     hint: str = ""
     revoked_at: float | None = None
+    presets: frozenset[str] | None = None
+
+    def may_use(self, preset: str | None) -> bool:
+        """Whether it may ask for the preset of that id; None is a model without a preset."""
+        if self.presets is None:
+            return True
+        return preset is not None and bool({preset, preset.partition("@")[0]} & self.presets)
 
 
 class ApiKeys(Protocol):
@@ -209,8 +190,8 @@ class Job:
 class Queue(Protocol):
     """The work queue and its dead letters."""
 
-    def send(self, job: Job, *, delay_s: float = 0.0) -> None:
-        """Deliver `job`, not before `delay_s` seconds (900 at most); raises StorageUnavailable."""
+    def send(self, job: Job) -> None:
+        """Raises StorageUnavailable."""
 
     def redrive(self, *, limit: int) -> int:
         """Move dead letters back; how many."""

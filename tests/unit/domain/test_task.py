@@ -111,13 +111,19 @@ def test_a_closed_task_is_never_looked_at_again() -> None:
     assert a_task(Phase.STORING, lease="l").stored(T0, (a_picture(),)).next_check_at is None
 
 
-def test_submitting_remembers_the_first_post_only() -> None:
+def test_a_post_that_did_no_work_does_not_count_as_the_first() -> None:
     waiting = a_task(Phase.WAITING, first_sent_at=None)
 
     first = waiting.submitting(T0 + 5)
-    again = first.wait(until=T0 + 9).submitting(T0 + 9)
+    again = first.wait(until=T0 + 900).submitting(T0 + 900)
 
-    assert (first.first_sent_at, again.first_sent_at) == (T0 + 5, T0 + 5)
+    assert (first.first_sent_at, again.first_sent_at) == (T0 + 5, T0 + 900)
+
+
+def test_time_spent_waiting_does_not_shorten_the_time_for_an_answer() -> None:
+    sent = a_task(Phase.WAITING, timeout_s=600).submitting(T0 + 7200)
+
+    assert sent.lost(next_check_at=T0 + 7260).give_up_at(TIMING) == T0 + 7800
 
 
 def test_the_deadline_counts_from_submission() -> None:
@@ -252,6 +258,19 @@ def test_a_look_is_counted() -> None:
 
 def test_the_upstream_key_names_task_and_attempt() -> None:
     assert a_task(attempt=2).submission_key == "task_01HZTQ8BX2N3GM3YFK4Z9D7VQR:2"
+
+
+def test_whoever_stores_late_pictures_is_looked_after_even_when_the_tail_has_ended() -> None:
+    storing = a_task(Phase.EXPIRED, upstream_task_id="tk", lease="l", lease_until=T0 + TAIL_S)
+
+    assert storing.next_look(T0 + TAIL_S, TIMING, jitter=0.5) == T0 + TAIL_S + TIMING.recheck_max_s
+    assert storing.released(next_check_at=T0).next_look(T0 + TAIL_S, TIMING, jitter=0.5) is None
+
+
+def test_an_upstream_that_wants_to_be_left_alone_moves_the_next_look_and_counts_none() -> None:
+    after = a_task(Phase.UNKNOWN, looks=3).asked_to_wait(until=T0 + 500)
+
+    assert (after.phase, after.next_check_at, after.looks) == (Phase.UNKNOWN, T0 + 500, 3)
 
 
 def test_given_up_late_ends_the_looking() -> None:

@@ -14,8 +14,9 @@ from darkroom.errors import (
     UpstreamUnavailable,
 )
 from darkroom.usecases.look_at_task import STORE_GIVE_UP_S, Look
+from tests.support.boundaries import nothing_happens
 from tests.support.memory import MemoryTasks
-from tests.support.world import SILENT, World
+from tests.support.world import SILENT, T0, World
 
 LOST = OutcomeUnknown("the answer was lost")
 
@@ -157,6 +158,49 @@ def test_an_upstream_that_does_not_answer_is_asked_again_later(error: Exception)
     assert (world.task(task_id).next_check_at or 0) > world.now
 
 
+@pytest.mark.parametrize(("asked", "wait"), [(600.0, 600.0), (5.0, 60.0)])
+def test_a_busy_upstream_is_not_asked_again_earlier_than_it_wants(asked: float, wait: float) -> None:
+    world = World()
+    task_id = world.create().task.id
+    world.gateway.looking = [UpstreamUnavailable("busy", status=429, retry_after=asked)]
+
+    look_when_due(world, task_id)
+    look = look_when_due(world, task_id)
+
+    assert look.outcome == "working"
+    assert world.now == pytest.approx(T0 + 60 + wait, abs=1)
+
+
+def test_a_task_that_expires_on_a_busy_upstream_is_not_asked_about_earlier_than_it_wants() -> None:
+    world = World()
+    task_id = world.create(timeout_s=60).task.id
+    world.gateway.looking = [UpstreamUnavailable("busy", status=429, retry_after=600)]
+
+    look = look_when_due(world, task_id)
+
+    assert look.after is not None
+    assert (look.after.phase, look.after.next_check_at) == (Phase.EXPIRED, world.now + 600)
+
+
+def test_whoever_moved_the_task_meanwhile_knows_better_when_to_look() -> None:
+    world = World()
+    task_id = world.create().task.id
+    world.gateway.looking = [UpstreamUnavailable("busy", status=429, retry_after=600)]
+    losing(world, 2)
+
+    assert look_when_due(world, task_id).outcome == "no_answer"
+
+
+def test_evidence_that_cannot_be_kept_does_not_keep_a_task_from_ending() -> None:
+    world = World()
+    task_id = world.create(timeout_s=600).task.id
+    world.hook = failing("tasks.keep_evidence")
+
+    world.live_on(700)
+
+    assert world.task(task_id).phase is Phase.EXPIRED
+
+
 def test_a_task_expires_at_its_deadline_with_the_upstreams_last_body() -> None:
     world = World()
     task_id = world.create(timeout_s=600).task.id
@@ -237,6 +281,77 @@ def test_a_late_picture_whose_worker_died_is_stored_by_the_next() -> None:
 
     assert look_when_due(world, task_id).outcome == "store_queued"
     assert world.work_all()[0].outcome == "stored"
+
+
+def late_and_stored_by_nobody(world: World) -> str:
+    """An expired task whose late success is known and whose bytes nobody has brought home."""
+    task_id = world.create(timeout_s=60).task.id
+    world.live_on(120)
+    world.gateway.succeed(task_id)
+    look_when_due(world, task_id)
+    world.queue.jobs.clear()
+    return task_id
+
+
+def test_a_late_picture_that_is_being_stored_is_not_asked_about() -> None:
+    world = World()
+    task_id = late_and_stored_by_nobody(world)
+    world.change(task_id, next_check_at=world.now)
+    looks = len(world.gateway.looks)
+
+    assert look_when_due(world, task_id).outcome == "waiting"
+    assert len(world.gateway.looks) == looks
+
+
+def test_a_late_picture_is_looked_after_until_it_is_home_though_the_tail_has_ended() -> None:
+    world = World()
+    task_id = late_and_stored_by_nobody(world)
+    world.change(task_id, first_sent_at=world.now - 24 * 3600)
+    world.queue.on_call = failing("queue.send")
+
+    look_when_due(world, task_id)
+    world.queue.on_call = nothing_happens
+    look = look_when_due(world, task_id)
+
+    assert look.outcome == "store_queued"
+    assert world.work_all()[0].outcome == "stored"
+
+
+def test_a_late_picture_that_could_not_be_stored_for_a_day_is_given_up_and_the_status_stays() -> None:
+    world = World()
+    task_id = late_and_stored_by_nobody(world)
+    world.change(task_id, next_check_at=world.now + STORE_GIVE_UP_S)
+
+    look = look_when_due(world, task_id)
+
+    task = world.task(task_id)
+    assert (look.outcome, look.moved) == ("ended", False)
+    assert (task.phase, task.next_check_at, task.lease) == (Phase.EXPIRED, None, None)
+
+
+def test_a_task_that_waited_longer_than_it_may_take_is_still_sent_again_when_its_answer_is_lost() -> None:
+    world = World()
+    world.gateway.before_accepting = [UpstreamUnavailable("busy", retry_after=900)]
+    task_id = world.create(timeout_s=600).task.id
+    world.gateway.after_accepting = [LOST]
+    look_when_due(world, task_id)
+
+    look_when_due(world, task_id)
+
+    assert world.task(task_id).phase is Phase.QUEUED
+    assert len(world.gateway.billed) == 1
+
+
+def test_a_request_that_cannot_be_read_leaves_no_doubt_whether_it_was_sent() -> None:
+    world = World()
+    world.gateway.before_accepting = [UpstreamUnavailable("busy")]
+    task_id = world.create(prompt=" ".join(f"{number * 7919 % 65_521:x}" for number in range(600))).task.id
+    world.hook = failing("tasks.request_of")
+
+    with pytest.raises(StorageUnavailable):
+        look_when_due(world, task_id)
+
+    assert world.task(task_id).phase is Phase.WAITING
 
 
 def test_an_unanswered_submission_is_sent_again_with_the_same_bytes() -> None:

@@ -46,5 +46,25 @@ def test_a_name_is_short_or_absent(name: str) -> None:
         record_key("k" * 20, **FACTS, name=name)
 
 
+def test_a_key_may_be_limited_to_presets_and_their_versions() -> None:
+    limited = record_key("k" * 20, **FACTS, presets=["poster", "product@2"])
+    free = record_key("k" * 20, **FACTS)
+
+    assert [limited.may_use(preset) for preset in ("poster@1", "poster@7", "product@2")] == [True, True, True]
+    assert [limited.may_use(preset) for preset in ("product@1", "draft@1", None)] == [False, False, False]
+    assert (free.presets, free.may_use(None), free.may_use("draft@1")) == (None, True, True)
+
+
+@pytest.mark.parametrize("presets", [[], ["Poster"], ["poster@0"], ["a b"], ["poster\n"], [f"p{n}" for n in range(51)]])
+def test_a_limit_that_names_no_preset_is_refused(presets: list[str]) -> None:
+    with pytest.raises(ValueError, match="limited to 1 to 50 presets"):
+        record_key("k" * 20, **FACTS, presets=presets)
+
+
+def test_a_key_that_makes_keys_cannot_be_limited() -> None:
+    with pytest.raises(ValueError, match="scope admin"):
+        record_key("k" * 20, **(FACTS | {"scopes": ["admin"]}), presets=["poster"])
+
+
 def test_any_text_can_be_looked_up() -> None:
     assert len(sha256_of("half a \udcff character")) == 64

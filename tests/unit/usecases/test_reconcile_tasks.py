@@ -45,6 +45,24 @@ def test_a_fault_of_one_look_is_that_looks_own() -> None:
     assert second == report.looks[1].task_id
 
 
+def test_a_row_that_nobody_understands_starves_no_other() -> None:
+    world = World()
+    ids = [world.create().task.id for _ in range(5)]
+    world.now += 61
+    looked: list[str] = []
+
+    def look(task_id: str) -> Look:
+        looked.append(task_id)
+        if task_id == ids[0]:
+            raise ValueError("no phase is called 'teleporting'")
+        return world.look(task_id)
+
+    with pytest.raises(ValueError, match="teleporting"):
+        reconcile_tasks(clock=world.clock, tasks=world.tasks, look=look, limit=10, until=world.now + 1, threads=1)
+
+    assert looked == ids
+
+
 def test_what_does_not_fit_the_time_stays_due_for_the_next_sweep() -> None:
     world = World()
     task_id = world.create().task.id

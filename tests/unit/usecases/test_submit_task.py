@@ -1,12 +1,21 @@
 """What a POST may lead to, with and without the doubt that an earlier one arrived."""
 
+from dataclasses import replace
+
 import pytest
 
 from darkroom.domain.task import Phase, Task
-from darkroom.errors import OutcomeUnknown, StorageUnavailable, TaskChanged, UpstreamRefused, UpstreamUnavailable
+from darkroom.errors import (
+    OutcomeUnknown,
+    StorageUnavailable,
+    TaskChanged,
+    UpstreamError,
+    UpstreamRefused,
+    UpstreamUnavailable,
+)
 from darkroom.usecases.submit_task import Submission, submit_task
 from tests.support.memory import MemoryTasks
-from tests.support.world import World
+from tests.support.world import SILENT, World
 
 LOST = OutcomeUnknown("the answer was lost")
 
@@ -82,6 +91,17 @@ def test_doubt_begins_with_a_busy_answer_to_a_repeat_after_a_crash() -> None:
     assert after.next_check_at == world.now + 500
 
 
+@pytest.mark.parametrize(("asked", "wait"), [(500.0, 500.0), (5.0, 60.0), (None, 60.0)])
+def test_a_doubtful_request_is_not_repeated_earlier_than_the_upstream_asks(asked: float | None, wait: float) -> None:
+    world = World()
+    task = unanswered(world)
+    world.gateway.before_accepting = [UpstreamUnavailable("busy", retry_after=asked)]
+
+    after = again(world, task).task
+
+    assert (after.phase, after.next_check_at) == (Phase.UNKNOWN, world.now + wait)
+
+
 @pytest.mark.parametrize("reason", ["upstream_auth", "upstream_quota"])
 def test_trouble_with_the_account_does_not_end_the_doubt(reason: str) -> None:
     world = World()
@@ -147,6 +167,29 @@ def test_a_task_that_was_to_be_canceled_does_not_wait_for_a_slot() -> None:
     assert after.error.charged == "no"
 
 
+@pytest.mark.parametrize("error", [UpstreamUnavailable("busy"), UpstreamRefused("no", reason="content_rejected")])
+def test_a_refusal_says_nothing_of_the_repeat_that_a_look_has_sent_meanwhile(error: UpstreamError) -> None:
+    world = World()
+    sending = world.change(world.create().task.id, phase=Phase.SUBMITTING, upstream_task_id=None, submitted_at=None)
+    world.gateway.before_accepting = [error]
+
+    def looked_at(name: str) -> None:
+        if name == "upstream.submit:done":
+            world.tasks.move(sending, sending.looked(next_check_at=world.now + 60))
+
+    world.hook = looked_at
+
+    assert again(world, sending, maybe_sent=False).task.phase is Phase.UNKNOWN
+
+
+def test_a_refusal_by_an_upstream_that_nobody_asks_twice_is_clear_however_often_it_was_looked_at() -> None:
+    world = World(promises=SILENT)
+    sending = world.change(world.create().task.id, phase=Phase.SUBMITTING, looks=1)
+    world.gateway.before_accepting = [UpstreamUnavailable("busy")]
+
+    assert again(world, replace(sending, looks=0), maybe_sent=False).task.phase is Phase.WAITING
+
+
 def test_a_callback_that_is_faster_than_the_answer_is_kept() -> None:
     world = World()
 
@@ -205,6 +248,36 @@ def test_an_answer_that_cannot_be_recorded_leaves_the_row_for_the_reconciler() -
 
     assert task.phase is Phase.SUBMITTING
     assert task.next_check_at is not None
+
+
+@pytest.mark.parametrize("boundary", ["tasks.move", "tasks.move:done"])
+def test_an_answer_that_cannot_be_asked_for_again_is_recorded_although_the_table_fails_once(boundary: str) -> None:
+    faults = [StorageUnavailable("table")]
+
+    def once(name: str) -> None:
+        if name == boundary and faults:
+            raise faults.pop()
+
+    world = World(promises=SILENT)
+    task = world.change(world.create().task.id, phase=Phase.SUBMITTING)
+    world.hook = once
+
+    task = again(world, task, maybe_sent=False).task
+
+    assert (task.phase, task.upstream_task_id) == (Phase.QUEUED, "tk-1")
+
+
+def test_an_answer_for_a_task_whose_picture_is_being_stored_changes_nothing() -> None:
+    world = World()
+    world.delays = ()
+
+    def call_back_namelessly(generation) -> None:  # type: ignore[no-untyped-def]  # Generation
+        world.gateway.succeed(generation.task_id)
+        world.call_back(generation.task_id, body={"taskId": generation.id, "anonymous": True})
+
+    world.gateway.while_accepting = call_back_namelessly
+
+    assert world.create().task.phase is Phase.STORING
 
 
 class Restless(MemoryTasks):

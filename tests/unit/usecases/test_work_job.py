@@ -1,5 +1,6 @@
 """The worker: patient with pictures, careful with who holds the lease, and never a second generation."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -20,6 +21,18 @@ from tests.support.world import PNG, SILENT, World
 
 URL = "https://cdn.test/tk-1/0.png"
 FRESH = "https://cdn.test/tk-1/fresh.png"
+LONG = " ".join(f"{number * 7919 % 65_521:x}" for number in range(600))
+"""A prompt that does not fit the state row."""
+
+
+def failing_once(boundary: str) -> Callable[[str], None]:
+    faults = [StorageUnavailable(boundary)]
+
+    def on_call(name: str) -> None:
+        if name == boundary and faults:
+            raise faults.pop()
+
+    return on_call
 
 
 def handed_over(world: World) -> Job:
@@ -276,6 +289,18 @@ def test_the_worker_writes_submitting_before_its_only_post() -> None:
     assert worked.outcome == "submitted"
     assert calls.index("tasks.move:done") < calls.index("upstream.submit")
     assert world.task(task_id).phase is Phase.QUEUED
+
+
+def test_a_request_that_cannot_be_read_leaves_no_doubt_whether_it_was_sent() -> None:
+    world = World(promises=SILENT)
+    task_id = world.create(prompt=LONG).task.id
+    world.hook = failing_once("tasks.request_of")
+
+    with pytest.raises(StorageUnavailable):
+        world.work(world.queue.jobs[0])
+
+    assert world.task(task_id).phase is Phase.ACCEPTED
+    assert world.work(world.queue.jobs[0]).outcome == "submitted"
 
 
 def test_a_repeated_submit_job_posts_nothing() -> None:

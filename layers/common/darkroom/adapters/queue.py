@@ -63,7 +63,7 @@ def read_job(body: str) -> Job:
     """The job in a message's body; raises ValueError that names what is wrong with it."""
     try:
         facts = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError("the message is not JSON") from error
     if not isinstance(facts, dict):
         raise ValueError("the message is not a JSON object")  # noqa: TRY004  (the caller asks for one kind of error)

@@ -226,6 +226,9 @@ class Task:
         return min([due, *(at for at in landmarks if now < at)])
 
     def _next_late_look(self, now: float, timing: Timing) -> float | None:
+        if self.lease is not None:
+            # A success is known: whoever brings it home is looked after, however late it is.
+            return now + timing.recheck_max_s
         end = (self.first_sent_at or self.created_at) + TAIL_S
         if self.upstream_task_id is None or self.images or now >= end:
             return None
@@ -234,8 +237,8 @@ class Task:
     # -- moves: sending -----------------------------------------------------------------------------
 
     def submitting(self, now: float) -> Self:
-        """The POST goes out next."""
-        return self._move(Phase.SUBMITTING, first_sent_at=self.first_sent_at or now)
+        """The POST goes out next; whatever was sent before provably did no work, so the times of this attempt begin now."""
+        return self._move(Phase.SUBMITTING, first_sent_at=now)
 
     def submitted(self, now: float, *, upstream_task_id: str, request_id: str | None = None) -> Self:
         """The upstream has accepted. The next look stays where it was: moving the key would cost two writes."""
@@ -305,18 +308,23 @@ class Task:
         """Any later end makes it `canceled`."""
         return self._amend(cancel_requested=True)
 
-    def expired(self, now: float, error: TaskError, timing: Timing) -> Self:
-        """The deadline has passed; asked about a little longer where the upstream knows the task."""
+    def expired(self, now: float, error: TaskError, timing: Timing, *, not_before: float = 0.0) -> Self:
+        """The deadline has passed; asked about a little longer, from `not_before` on, where the upstream knows the task."""
         if self.cancel_requested:
             return self.canceled(now, charged=error.charged, by="deadline")
         ended = self._end(Phase.EXPIRED, now, error=error, news_by="deadline", looks=0)
-        return replace(ended, next_check_at=ended.next_look(now, timing, jitter=0.5))
+        look_at = ended.next_look(now, timing, jitter=0.5)
+        return replace(ended, next_check_at=None if look_at is None else max(look_at, not_before))
 
     # -- changes within a phase ---------------------------------------------------------------------
 
     def looked(self, *, next_check_at: float | None) -> Self:
         """Written before asking, so that a crash means a later look, not none."""
         return self._amend(looks=self.looks + 1, next_check_at=next_check_at)
+
+    def asked_to_wait(self, *, until: float) -> Self:
+        """The upstream wants to be left alone about this task until then."""
+        return self._amend(next_check_at=until)
 
     def released(self, *, next_check_at: float) -> Self:
         """The holder gives the lease back: the bytes cannot be had just now."""

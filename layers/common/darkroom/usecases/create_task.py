@@ -13,12 +13,16 @@ from darkroom.usecases.submit_task import submit_task
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A validated request. `fingerprint` tells two bodies under one `idempotency_key` apart; `timeout_s` is in seconds."""
+    """A validated request. `fingerprint` tells two bodies under one `idempotency_key` apart; `timeout_s` is in seconds.
+
+    `wire_model` is what the upstream calls the model; "" where it is `model`.
+    """
 
     owner: str
     model: str
     input: Mapping[str, Any]
     timeout_s: int
+    wire_model: str = ""
     route: str | None = None
     preset: str | None = None
     user: str | None = None
@@ -93,7 +97,7 @@ def _named(order: Order, *, clock: Clock, fresh: Randomness, tasks: Tasks, claim
 
 
 def _new(order: Order, task_id: str, *, now: float, upstream: Upstream, callback_url: str | None, timing: Timing) -> Task:
-    body = upstream.freeze(model=order.model, route=order.route, input=order.input, callback_url=callback_url)
+    body = upstream.freeze(model=order.wire_model or order.model, route=order.route, input=order.input, callback_url=callback_url)
     inline = upstream.promises.collapses_repeats
     return Task(
         id=task_id,

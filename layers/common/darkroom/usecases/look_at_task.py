@@ -1,11 +1,12 @@
 """One look at one task that has been silent too long."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from darkroom.domain.news import Verdict
 from darkroom.domain.redact import redact
-from darkroom.domain.task import IN_FLIGHT, NOT_SENT, SENDING, Phase, Task, TaskError, Timing
+from darkroom.domain.task import IN_FLIGHT, NOT_SENT, SENDING, Phase, Request, Task, TaskError, Timing
 from darkroom.errors import (
     StorageUnavailable,
     TaskChanged,
@@ -140,12 +141,14 @@ def _look_at_unsent(task: Task, means: _Means, now: float) -> Look:
         )
     if not means.upstream.promises.collapses_repeats:
         return _hand_to_worker(task, means, do="submit")
+    # Read before the row says "submitting": from then on nobody knows whether it was sent.
+    request = task.request or means.tasks.request_of(task)
     sending = task.submitting(now)
     try:
         means.tasks.move(task, sending)
     except TaskChanged:
         return Look(outcome="changed", task_id=task.id)
-    return _send(sending, means, maybe_sent=False)
+    return _send(sending, means, maybe_sent=False, request=request)
 
 
 def _look_at_unanswered(task: Task, means: _Means, now: float) -> Look:
@@ -159,7 +162,7 @@ def _look_at_unanswered(task: Task, means: _Means, now: float) -> Look:
     return _send(task, means, maybe_sent=True)
 
 
-def _send(task: Task, means: _Means, *, maybe_sent: bool) -> Look:
+def _send(task: Task, means: _Means, *, maybe_sent: bool, request: Request | None = None) -> Look:
     sent = submit_task(
         task,
         maybe_sent=maybe_sent,
@@ -169,6 +172,7 @@ def _send(task: Task, means: _Means, *, maybe_sent: bool) -> Look:
         upstream=means.upstream,
         timing=means.timing,
         timeout_s=means.submit_timeout_s,
+        request=request,
     )
     return Look(outcome="sent", task_id=task.id, after=sent.task, refused=sent.refused, not_replayed=sent.not_replayed)
 
@@ -183,9 +187,14 @@ def _look_at_storing(task: Task, means: _Means, now: float) -> Look:
 
 
 def _look_at_expired(task: Task, means: _Means, now: float) -> Look:
-    if task.lease is not None and not task.leased(now):
-        return _hand_to_worker(task, means, do="store")
-    return _ask(task, means, now)
+    """A success that was told late is brought home like any other; until one is told, the upstream is asked."""
+    if task.lease is None:
+        return _ask(task, means, now)
+    if task.leased(now):
+        return Look(outcome="waiting", task_id=task.id)
+    if now >= (task.news_at or now) + STORE_GIVE_UP_S:
+        return _end(task, task.given_up_late(), means)
+    return _hand_to_worker(task, means, do="store")
 
 
 def _hand_to_worker(task: Task, means: _Means, *, do: str) -> Look:
@@ -229,20 +238,49 @@ def _still_working(task: Task, raw: bytes, word: str, request_id: str | None, me
 def _unanswered(task: Task, error: UpstreamError, means: _Means, now: float) -> Look:
     refused = error.reason if isinstance(error, UpstreamRefused) else None
     if task.phase not in IN_FLIGHT or now < task.give_up_at(means.timing):
-        return Look(outcome="no_answer", task_id=task.id, fault=error.message, refused=refused)
+        left = _left_alone(task, error, means)
+        return Look(outcome="no_answer", task_id=task.id, after=left, fault=error.message, refused=refused)
     if error.raw:
         _keep(task, means, error.raw, status=error.status, request_id=error.request_id)
-    return _past_deadline(
-        task, means, now, f"no result within {task.timeout_s} s; the last look failed: {error.message}", error.request_id
-    )
+    message = f"no result within {task.timeout_s} s; the last look failed: {error.message}"
+    return _past_deadline(task, means, now, message, error.request_id, not_before=_left_alone_until(error, means))
 
 
-def _past_deadline(task: Task, means: _Means, now: float, message: str, request_id: str | None) -> Look:
-    return _expire(task, means, now, message, code="deadline_exceeded", charged="unknown", request_id=request_id)
+def _left_alone_until(error: UpstreamError, means: _Means) -> float:
+    return means.clock() + (error.retry_after or 0.0)
+
+
+def _left_alone(task: Task, error: UpstreamError, means: _Means) -> Task:
+    """The task with a next look that is not earlier than the upstream asks."""
+    until = _left_alone_until(error, means)
+    if task.next_check_at is None or until <= task.next_check_at:
+        return task
+    after = task.asked_to_wait(until=until)
+    try:
+        means.tasks.move(task, after)
+    except TaskChanged:
+        # Whoever was faster knows more than this silence says.
+        return task
+    return after
+
+
+def _past_deadline(
+    task: Task, means: _Means, now: float, message: str, request_id: str | None, *, not_before: float = 0.0
+) -> Look:
+    code, charged = "deadline_exceeded", "unknown"
+    return _expire(task, means, now, message, code=code, charged=charged, request_id=request_id, not_before=not_before)
 
 
 def _expire(
-    task: Task, means: _Means, now: float, message: str, *, code: str, charged: str, request_id: str | None = None
+    task: Task,
+    means: _Means,
+    now: float,
+    message: str,
+    *,
+    code: str,
+    charged: str,
+    request_id: str | None = None,
+    not_before: float = 0.0,
 ) -> Look:
     error = TaskError(
         code=code,
@@ -251,7 +289,7 @@ def _expire(
         charged=charged,
         upstream_request_id=request_id or task.upstream_request_id,
     )
-    return _end(task, task.expired(now, error, means.timing), means)
+    return _end(task, task.expired(now, error, means.timing, not_before=not_before), means)
 
 
 def _end(task: Task, after: Task, means: _Means) -> Look:
@@ -263,5 +301,8 @@ def _end(task: Task, after: Task, means: _Means) -> Look:
 
 
 def _keep(task: Task, means: _Means, raw: bytes, *, status: int | None, request_id: str | None) -> None:
+    """For a support ticket; no task stays open because this could not be written."""
     body = redact(raw.decode("utf-8", errors="replace"), EVIDENCE_CHARACTERS)
-    means.tasks.keep_evidence(task.id, Evidence(body=body, at=means.clock(), source="poll", status=status, request_id=request_id))
+    evidence = Evidence(body=body, at=means.clock(), source="poll", status=status, request_id=request_id)
+    with suppress(StorageUnavailable):
+        means.tasks.keep_evidence(task.id, evidence)

@@ -49,7 +49,9 @@ def reconcile_tasks(
     looks: list[Look] = []
     if due:
         with ThreadPoolExecutor(max_workers=min(threads, len(due))) as pool:
-            looks = list(pool.map(one, due))
+            futures = [pool.submit(one, task_id) for task_id in due]
+        # Only now: an error that nobody named is raised when every other task has been looked at.
+        looks = [future.result() for future in futures]
     return Report(
         overdue=len(due),
         looked_at=sum(look.looked for look in looks),

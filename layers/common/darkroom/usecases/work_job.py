@@ -64,6 +64,8 @@ def _submit_now(
 ) -> Worked:
     if task.phase not in (Phase.ACCEPTED, Phase.WAITING):
         return Worked(outcome="nothing_to_do", task=task)
+    # Read before the row says "submitting": from then on nobody knows whether it was sent.
+    request = task.request or tasks.request_of(task)
     sending = task.submitting(clock())
     try:
         tasks.move(task, sending)
@@ -78,6 +80,7 @@ def _submit_now(
         upstream=upstream,
         timing=timing,
         timeout_s=_SUBMIT_TIMEOUT_S,
+        request=request,
     )
     return Worked(outcome="submitted", task=sent.task, fault=sent.refused)
 
@@ -164,7 +167,8 @@ def _give_up_or_wait(
     now = clock()
     late = task.phase is Phase.EXPIRED
     if isinstance(fault, DownloadInterrupted) and (late or now < task.give_up_at(timing)):
-        at = task.next_look(now, timing, jitter=jitter())
+        released = task.released(next_check_at=now)
+        at = released.next_look(now, timing, jitter=jitter())
         after = task.given_up_late() if at is None else task.released(next_check_at=at)
         outcome = "later"
     else:

@@ -1,0 +1,79 @@
+"""The long versions over the in-memory ports, in pieces that a progress bar can count."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from tests.support.crashes import double_crashes, single_crashes
+from tests.support.meetings import RACES
+from tests.support.model import made_up_lives
+from tests.support.outages import lasting_outages, passing_faults, short_outages
+from tests.support.races import Race, few_switches, random_schedules
+from tests.support.stories import STORIES, Story
+from tests.support.trials import Tally
+from tests.support.witness import NEVER_LOST, Broken, Complaint
+
+Piece = Callable[[], Tally]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """What is tried, in `pieces` of about a story each."""
+
+    name: str
+    pieces: tuple[Piece, ...]
+
+
+def campaigns(*, share: int = 1) -> tuple[Campaign, ...]:
+    """Everything; or, where that would take too long, about one of `share`."""
+    return (
+        Campaign(name="one death", pieces=_for_stories(single_crashes)),
+        Campaign(name="two deaths", pieces=_for_stories(partial(double_crashes, every=share))),
+        Campaign(name="one fault", pieces=_for_stories(passing_faults)),
+        Campaign(name="six faults", pieces=_for_stories(short_outages)),
+        Campaign(name="30 hours without", pieces=_for_stories(partial(lasting_outages, every=share))),
+        Campaign(name="one or two interruptions", pieces=_for_races(partial(_few, share=share))),
+        Campaign(name="any order", pieces=_for_races(partial(_many, share=share))),
+        Campaign(name="made-up lives", pieces=(partial(_lives, number=max(1, 200 // share)),) * 25),
+    )
+
+
+def run_piece(share: int, campaign: int, piece: int) -> tuple[Tally, float]:
+    """One piece, named by numbers so that another process can be told; and how many seconds it took."""
+    began = time.perf_counter()
+    return campaigns(share=share)[campaign].pieces[piece](), time.perf_counter() - began
+
+
+def _for_stories(trials: Callable[[Story], Iterator[object]]) -> tuple[Piece, ...]:
+    return tuple(partial(_summed, trials, story) for story in STORIES)
+
+
+def _for_races(trials: Callable[[Race], Iterator[object]]) -> tuple[Piece, ...]:
+    return tuple(partial(_summed, trials, race) for race in RACES)
+
+
+def _summed(trials: Callable[..., Iterator[object]], one: object) -> Tally:
+    return Tally().of(trials(one))  # type: ignore[arg-type]  # trials of stories or of races
+
+
+def _few(race: Race, *, share: int) -> Iterator[object]:
+    # A crowd of 50 has hundreds of steps, and nearly all of them alike.
+    return few_switches(race, every=share * (50 if race.is_crowded else 1))
+
+
+def _many(race: Race, *, share: int) -> Iterator[object]:
+    return random_schedules(race, seeds=range(max(4, (200 if race.is_crowded else 1000) // share)))
+
+
+def _lives(*, number: int) -> Tally:
+    """New lives every time: a broken one is told step by step, which is what it takes to keep it as a test."""
+    try:
+        return made_up_lives(number, steps=50, always_the_same=False)
+    except Broken as error:
+        return Tally(trials=1, counts=Counter(lives=1), broken=[("a made-up life", Complaint(NEVER_LOST, _told(error)))])
+
+
+def _told(error: BaseException) -> str:
+    return "\n".join([str(error), *getattr(error, "__notes__", [])])

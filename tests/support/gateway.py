@@ -1,0 +1,174 @@
+"""A gateway with a bill: it generates once per key, forgets keys after a day as HiAPI does, and misbehaves by script."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from darkroom.domain.news import News, Says
+from darkroom.domain.task import Output, TaskError
+from darkroom.errors import DarkroomError, SignatureRejected, UpstreamError, UpstreamTaskNotFound
+from darkroom.ports import Accepted, Heard, Promises, Upstream
+from tests.support.boundaries import OnCall, boundaries, nothing_happens
+from tests.support.memory import MemoryDownloads
+
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d494844520000000200000003080600000000000000"
+    "0000000a49444154789c63000100000500010d0a2db40000000049454e44ae426082"
+)
+"""A picture of 2 × 3 pixels, as far as its header goes."""
+
+COLLAPSING = Promises(collapses_repeats_for_s=23 * 3600, calls_back=True, signs_callbacks=True)
+SILENT = Promises()
+KEYS_KEPT_S = 24 * 3600
+"""Afterwards the same request is a new, billed task (HiAPI's SDKs, README)."""
+
+
+def nobody_watches(_key: str, _body: bytes) -> None:
+    """No witness."""
+
+
+def timeless() -> float:
+    """For a gateway whose keys need not be forgotten."""
+    return 0.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Generation:
+    """One task at the gateway; `told` is every end that it ever had."""
+
+    id: str
+    key: str
+    made_at: float = 0.0
+    callback_url: str | None = None
+    says: Says = Says.QUEUED
+    outputs: tuple[Output, ...] = ()
+    contents: tuple[bytes, ...] = ()
+    error: TaskError | None = None
+    told: set[Says] = field(default_factory=set)
+
+    @property
+    def task_id(self) -> str:
+        return self.key.partition(":")[0]
+
+    @property
+    def is_finished(self) -> bool:
+        return self.says in (Says.SUCCEEDED, Says.FAILED)
+
+    def news(self, attempt: int, by: str) -> News:
+        return News(
+            says=self.says,
+            attempt=attempt,
+            by=by,
+            upstream_task_id=self.id,
+            outputs=self.outputs if self.says is Says.SUCCEEDED else (),
+            error=self.error if self.says is Says.FAILED else None,
+            word=self.says.value,
+            request_id="req-9",
+            raw=json.dumps({"taskId": self.id, "status": self.says.value}).encode(),
+        )
+
+
+@boundaries(Upstream, "upstream", pure=("freeze",))
+@dataclass(slots=True, kw_only=True)
+class Gateway:
+    """An upstream that bills each generation once, collapses repeats if it promises to, and misbehaves by script.
+
+    `before_accepting` and `after_accepting` hold errors for the next POSTs; `looking` for the next GETs. `not_before` says
+    until when the gateway asked to be left alone about a key.
+    """
+
+    downloads: MemoryDownloads
+    promises: Promises = COLLAPSING
+    name: str = "hiapi"
+    clock: Callable[[], float] = timeless
+    on_call: OnCall = nothing_happens
+    on_post: Callable[[str, bytes], None] = nobody_watches
+    on_look: OnCall = nothing_happens
+    generations: dict[str, Generation] = field(default_factory=dict)
+    billed: list[str] = field(default_factory=list)
+    posts: list[tuple[str, bytes]] = field(default_factory=list)
+    looks: list[str] = field(default_factory=list)
+    before_accepting: list[DarkroomError] = field(default_factory=list)
+    after_accepting: list[DarkroomError] = field(default_factory=list)
+    looking: list[DarkroomError] = field(default_factory=list)
+    not_before: dict[str, float] = field(default_factory=dict)
+    while_accepting: Callable[[Generation], None] | None = None
+    while_looking: Callable[[], None] | None = None
+
+    def freeze(self, *, model: str, route: str | None, input: Mapping[str, Any], callback_url: str | None) -> bytes:
+        return json.dumps(
+            {"model": model, "route": route, "input": dict(input), "callback": callback_url}, sort_keys=True
+        ).encode()
+
+    def submit(self, body: bytes, *, key: str, timeout_s: float) -> Accepted:
+        self.posts.append((key, body))
+        self.on_post(key, body)
+        if self.before_accepting:
+            raise self._asked_to_wait(key, self.before_accepting.pop(0))
+        known = self.of_key(key) if self.promises.collapses_repeats else None
+        generation = known or self._bill(key, json.loads(body)["callback"])
+        if self.while_accepting:
+            self.while_accepting(generation)
+        if self.after_accepting:
+            raise self._asked_to_wait(key, self.after_accepting.pop(0))
+        return Accepted(upstream_task_id=generation.id, replayed=known is not None, request_id="req-1")
+
+    def look(self, upstream_task_id: str, *, attempt: int, timeout_s: float) -> News:
+        self.looks.append(upstream_task_id)
+        self.on_look(upstream_task_id)
+        if self.looking:
+            raise self._asked_to_wait(upstream_task_id, self.looking.pop(0))
+        if self.while_looking:
+            self.while_looking()
+        if upstream_task_id not in self.generations:
+            raise UpstreamTaskNotFound("no such task", status=404)
+        return self.generations[upstream_task_id].news(attempt, "poll")
+
+    def hear(self, headers: Mapping[str, str], raw: bytes, *, attempt: int, now: float) -> Heard:
+        if headers.get("trusted") == "forged":
+            raise SignatureRejected("the signature does not fit the bytes")
+        body = json.loads(raw)
+        generation = self.generations.get(body.get("taskId", ""))
+        trusted = headers.get("trusted") == "yes"
+        if generation is None or not generation.is_finished:
+            return Heard(trusted=trusted, news=None, why="not terminal", raw=raw)
+        news = generation.news(attempt, "callback")
+        return Heard(trusted=trusted, news=replace(news, upstream_task_id=None) if body.get("anonymous") else news, raw=raw)
+
+    def of_key(self, key: str) -> Generation | None:
+        """The generation that a repeat of `key` is collapsed into."""
+        same = [one for one in self.generations.values() if one.key == key]
+        return next((one for one in same if self.clock() < one.made_at + KEYS_KEPT_S), None)
+
+    def of_task(self, task_id: str) -> Generation:
+        return next(one for one in self.generations.values() if one.key.startswith(task_id))
+
+    def succeed(self, task_id: str, *, pictures: int = 1, content: bytes = PNG) -> Generation:
+        """Finish the generation of `task_id`; its outputs can be downloaded from now on."""
+        generation = self.of_task(task_id)
+        urls = [f"https://cdn.test/{generation.id}/{index}.png" for index in range(pictures)]
+        generation.contents = tuple(content + bytes([index]) for index in range(pictures))
+        for url, one in zip(urls, generation.contents, strict=True):
+            self.downloads.serve(url, one)
+        generation.says, generation.outputs = Says.SUCCEEDED, tuple(Output(url=url) for url in urls)
+        generation.told.add(Says.SUCCEEDED)
+        return generation
+
+    def fail(self, task_id: str, code: str = "generation_failed") -> Generation:
+        generation = self.of_task(task_id)
+        generation.says = Says.FAILED
+        generation.error = TaskError(code=code, message="the model said no", upstream_code="TASK_FAILED")
+        generation.told.add(Says.FAILED)
+        return generation
+
+    def _bill(self, key: str, callback_url: str | None) -> Generation:
+        generation = Generation(id=f"tk-{len(self.billed) + 1}", key=key, made_at=self.clock(), callback_url=callback_url)
+        self.generations[generation.id] = generation
+        self.billed.append(key)
+        return generation
+
+    def _asked_to_wait(self, about: str, error: DarkroomError) -> DarkroomError:
+        if isinstance(error, UpstreamError) and error.retry_after is not None:
+            self.not_before[about] = self.clock() + error.retry_after
+        return error

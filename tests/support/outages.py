@@ -1,0 +1,109 @@
+"""Services that fail: each boundary answers with its port's own fault, once, for a while, or for ever."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from darkroom.errors import DarkroomError, DownloadInterrupted, OutcomeUnknown, StorageUnavailable, UpstreamUnavailable
+from darkroom.usecases.look_at_task import STORE_GIVE_UP_S
+from tests.support.crashes import boundaries_of
+from tests.support.knife import Knife
+from tests.support.life import Life
+from tests.support.stories import SUBMISSION_UNKNOWN, Story, last_words
+from tests.support.trials import Trial
+from tests.support.witness import NEVER_LOST
+
+FOREVER = float("inf")
+LONGEST_S = 30 * 3600.0
+"""Longer than anything here is patient: what can end without the service has ended by then."""
+
+NEEDED = ("tasks.add", "tasks.get", "tasks.move", "tasks.overdue", "claims.claim")
+"""Without these nothing can be known or done: all that can be asked is that everything heals afterwards."""
+
+NEEDED_TO_GO_ON = ("bucket.", "downloads.", "queue.send", "tasks.request_of")
+"""Without these a task waits for a day before it gives up."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Outage(Knife):
+    """From the `first` time on that `boundary` is reached, so many `calls` fail. Nobody is killed."""
+
+    boundary: str
+    first: int = 1
+    calls: float = 1
+    seen: int = 0
+
+    def __call__(self, boundary: str) -> None:
+        Knife.__call__(self, boundary)
+        if boundary == self.boundary and self._is_down():
+            self.faults += 1
+            self.last_fault = boundary
+            raise fault_at(boundary)
+
+    def _is_down(self) -> bool:
+        self.seen += 1
+        return self.first <= self.seen < self.first + self.calls
+
+
+def fault_at(boundary: str) -> DarkroomError:
+    """What a port raises when the service behind it fails just there; after the effect, only its answer is lost."""
+    port = boundary.partition(".")[0]
+    if port == "downloads":
+        return DownloadInterrupted(f"outage: {boundary}")
+    if boundary == "upstream.submit:done":
+        return OutcomeUnknown(f"outage: {boundary}")
+    if boundary in ("upstream.submit", "upstream.look", "upstream.look:done"):
+        return UpstreamUnavailable(f"outage: {boundary}")
+    return StorageUnavailable(f"outage: {boundary}")
+
+
+def passing_faults(story: Story) -> Iterator[Trial]:
+    """Each boundary fails once, each time that it is reached: the story must end as well as without."""
+    for boundary, times in _reached(story).items():
+        for first in range(1, times + 1):
+            outage = Outage(boundary=boundary, first=first)
+            life = story.begin(outage)
+            life.run_to_rest()
+            words = last_words(life)
+            life.witness.that(NEVER_LOST, bool(words) and words <= _allowed(story, boundary), f"it ended {sorted(words)}")
+            yield _trial(story, life, outage, f"{boundary} fails at its call {first}")
+
+
+def short_outages(story: Story, *, calls: int = 6) -> Iterator[Trial]:
+    """Each boundary fails several times in a row; how the story ends may change, the promises may not."""
+    for boundary in _reached(story):
+        outage = Outage(boundary=boundary, calls=calls)
+        life = story.begin(outage)
+        life.run_to_rest()
+        yield _trial(story, life, outage, f"{boundary} fails {calls} times")
+
+
+def lasting_outages(story: Story, *, seconds: float = LONGEST_S, every: int = 1) -> Iterator[Trial]:
+    """Each boundary fails for `seconds`. What does not need it ends all the same; the rest ends afterwards.
+
+    `every` picks one boundary of so many.
+    """
+    for boundary in list(_reached(story))[::every]:
+        outage = Outage(boundary=boundary, calls=FOREVER)
+        life = story.begin(outage)
+        life.run(until=life.world.now + seconds)
+        still_open = [task.phase.value for task in life.world.tasks.tasks.values() if not task.is_terminal]
+        needed = boundary.startswith(NEEDED) or (seconds < STORE_GIVE_UP_S and boundary.startswith(NEEDED_TO_GO_ON))
+        life.witness.that(NEVER_LOST, needed or not still_open, f"without {boundary} it stays {still_open}")
+        outage.calls = 0
+        life.run_to_rest()
+        yield _trial(story, life, outage, f"{boundary} fails for {seconds / 3600:.0f} hours")
+
+
+def _reached(story: Story) -> Counter[str]:
+    return Counter(one.partition(": ")[2] for one in boundaries_of(story))
+
+
+def _allowed(story: Story, boundary: str) -> frozenset[str]:
+    """Only two lost answers leave a doubt that nobody can end: both about a POST that must not be repeated."""
+    lost = story.promises.collapses_repeats or boundary in ("upstream.submit:done", "tasks.move:done")
+    return story.ends if lost else story.ends - ({SUBMISSION_UNKNOWN} if len(story.ends) > 1 else set())
+
+
+def _trial(story: Story, life: Life, outage: Outage, what: str) -> Trial:
+    return Trial(what=f"{story.name}; {what}", witness=life.witness, counts=Counter(faults=outage.faults, outages=1))

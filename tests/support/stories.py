@@ -1,0 +1,202 @@
+"""Lives of one task that crash and outage tests go through: what happens, and how it may end."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from darkroom.domain.news import Says
+from darkroom.domain.task import Output
+from darkroom.errors import DownloadInterrupted, OutcomeUnknown, OutputGone, UpstreamRefused, UpstreamUnavailable
+from darkroom.ports import Promises
+from tests.support.gateway import COLLAPSING, PNG, SILENT
+from tests.support.knife import Knife
+from tests.support.life import Fate, Life
+from tests.support.memory import Page
+from tests.support.world import World
+
+LATE = Fate(after=2500, called_back=False)
+NOT_CALLED = Fate(called_back=False)
+FAILS = Fate(ends=Says.FAILED)
+CONTENT = PNG + b"\0"
+DEAD = Fate(answers=(OutputGone("404"),))
+BROKEN_AT_FIRST = Fate(answers=(*[Page(content=CONTENT, fault=DownloadInterrupted("reset"), chunk=40)] * 3, CONTENT))
+LARGE = PNG + bytes(5000)
+IN_PIECES = Fate(content=LARGE, answers=(Page(content=LARGE + b"\0", chunk=1500),))
+OF_UNKNOWN_LENGTH = Fate(answers=(Page(content=CONTENT, announced=False, chunk=40),))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """`tell` arranges what will happen; `ends` are the last words that are right, also when processes die on the way."""
+
+    name: str
+    tell: Callable[[Life], None]
+    ends: frozenset[str] = frozenset({"succeeded"})
+    fate: Fate = field(default_factory=Fate)
+    promises: Promises = COLLAPSING
+
+    def begin(self, knife: Knife | None = None, *, world: type[World] = World) -> Life:
+        life = Life(world(promises=self.promises), fate=self.fate, knife=knife)
+        self.tell(life)
+        return life
+
+
+def last_words(life: Life) -> set[str]:
+    """How the world's tasks ended: phase, error, and whether there are pictures."""
+    return {
+        task.phase.value
+        + (f" {task.error.code}" if task.error else "")
+        + (" with pictures" if task.error and task.images else "")
+        for task in life.world.tasks.tasks.values()
+    }
+
+
+def _order(life: Life, **wish: object) -> None:
+    life.at(0, lambda: life.order(**wish))  # type: ignore[arg-type]  # create's own keywords
+
+
+def _plainly(life: Life) -> None:
+    _order(life)
+
+
+def _delivered_twice(life: Life) -> None:
+    _order(life)
+    for delay in (20.5, 21.0, 90.0):
+        life.at(delay, lambda: _deliver_all(life))
+
+
+def _deliver_all(life: Life) -> None:
+    for generation in life.world.gateway.generations.values():
+        if generation.is_finished:
+            life.deliver(generation)
+
+
+def _before_the_answer(life: Life) -> None:
+    """The callback comes while the create's POST is still out."""
+
+    def at_once(generation: object) -> None:
+        task_id = life.world.gateway.posts[-1][0].partition(":")[0]
+        if not life.world.gateway.of_task(task_id).is_finished:
+            life.world.gateway.succeed(task_id)
+            life.world.call_back(task_id)
+
+    life.world.gateway.while_accepting = at_once
+    _order(life)
+
+
+def _answer_lost(life: Life) -> None:
+    life.world.gateway.after_accepting = [OutcomeUnknown("reset")]
+    _order(life)
+
+
+def _request_lost(life: Life) -> None:
+    life.world.gateway.before_accepting = [OutcomeUnknown("time-out"), UpstreamUnavailable("busy", retry_after=400)]
+    _order(life)
+
+
+def _has_to_wait(life: Life) -> None:
+    life.world.gateway.before_accepting = [UpstreamUnavailable("429", status=429, retry_after=90)] * 2
+    _order(life)
+
+
+def _waits_long_and_is_lost(life: Life) -> None:
+    """It waits longer than it may take, is accepted then, and the answer is lost."""
+    life.world.gateway.before_accepting = [UpstreamUnavailable("429", status=429, retry_after=900)]
+    life.at(500, lambda: life.world.gateway.after_accepting.append(OutcomeUnknown("reset")))
+    _order(life, timeout_s=600)
+
+
+def _long_prompt(life: Life) -> None:
+    """The request does not fit the state row."""
+    _order(life, prompt=" ".join(f"{number * 7919 % 65_521:x}" for number in range(600)))
+
+
+def _refused(life: Life) -> None:
+    life.world.gateway.before_accepting = [UpstreamRefused("no", reason="content_rejected")] * 9
+    _order(life)
+
+
+def _canceled_running(life: Life) -> None:
+    _order(life)
+    life.at(10, life.cancel)
+
+
+def _canceled_waiting(life: Life) -> None:
+    _has_to_wait(life)
+    life.at(5, life.cancel)
+
+
+def _canceled_unknown(life: Life) -> None:
+    _answer_lost(life)
+    life.at(5, life.cancel)
+
+
+def _fresh_url(life: Life) -> None:
+    """The URL that the callback names is dead; whoever asks again is given another one."""
+    gateway = life.world.gateway
+
+    def freshen() -> None:
+        for one in gateway.generations.values():
+            if one.is_finished:
+                one.outputs = (Output(url=f"https://cdn.test/{one.id}/fresh.png"),)
+                life.world.downloads.serve(one.outputs[0].url, CONTENT)
+
+    gateway.while_looking = freshen
+    life.world.delays = (0.0, 2.0)
+    _order(life)
+
+
+def _unreadable(life: Life) -> None:
+    _order(life)
+    life.at(5, lambda: [life.hear_nonsense(one) for one in life.world.gateway.generations.values()])
+
+
+def _expiring_soon(life: Life) -> None:
+    _order(life, timeout_s=600)
+
+
+SUBMISSION_UNKNOWN = "expired submission_outcome_unknown"
+_EXPIRED = "expired deadline_exceeded"
+_LATE = frozenset({f"{_EXPIRED} with pictures"})
+_STORED = frozenset({"succeeded"})
+_FAILED = frozenset({"failed generation_failed"})
+_CANCELED = frozenset({"canceled canceled"})
+_DOUBT = frozenset({"succeeded", SUBMISSION_UNKNOWN})
+"""Where a POST cannot be repeated, dying beside it leaves a doubt that only a person can end."""
+
+STORIES = (
+    Story(name="created, called back, stored", tell=_plainly),
+    Story(name="three pictures", tell=_plainly, fate=Fate(pictures=3)),
+    Story(name="the callback comes again and again", tell=_delivered_twice),
+    Story(name="the callback comes before the answer", tell=_before_the_answer, fate=Fate(called_back=False)),
+    Story(name="an unsigned callback is confirmed", tell=_plainly, fate=Fate(trusted=False)),
+    Story(name="an unreadable callback, then the true one", tell=_unreadable),
+    Story(name="a failure is called back", tell=_plainly, fate=FAILS, ends=_FAILED),
+    Story(name="a tick finds the success", tell=_plainly, fate=NOT_CALLED),
+    Story(
+        name="a tick finds the failure",
+        tell=_plainly,
+        fate=Fate(ends=Says.FAILED, called_back=False),
+        ends=_FAILED,
+    ),
+    Story(name="a tick finds nothing, ever", tell=_plainly, fate=Fate(ends=None), ends=frozenset({_EXPIRED})),
+    Story(name="the answer to the POST is lost", tell=_answer_lost),
+    Story(name="the POST is lost, then refused for now", tell=_request_lost),
+    Story(name="it has to wait before it is accepted", tell=_has_to_wait),
+    Story(name="it waits longer than it may take, then the answer is lost", tell=_waits_long_and_is_lost, ends=_DOUBT),
+    Story(name="a long prompt, kept apart from the row", tell=_long_prompt),
+    Story(name="it is refused", tell=_refused, ends=frozenset({"failed content_rejected"})),
+    Story(name="canceled while it runs", tell=_canceled_running, ends=_CANCELED | _STORED),
+    Story(name="canceled while it waits", tell=_canceled_waiting, ends=_CANCELED),
+    Story(name="canceled while its outcome is unknown", tell=_canceled_unknown, ends=_CANCELED | _STORED),
+    Story(name="the first URL is dead", tell=_fresh_url, fate=DEAD),
+    Story(name="the download breaks in the middle", tell=_plainly, fate=BROKEN_AT_FIRST),
+    Story(name="a picture that comes in many pieces", tell=_plainly, fate=IN_PIECES),
+    Story(name="an output of unknown length", tell=_plainly, fate=OF_UNKNOWN_LENGTH),
+    Story(name="a success after the deadline is called back", tell=_expiring_soon, fate=Fate(after=900), ends=_LATE | _STORED),
+    Story(name="a tick finds a success after the deadline", tell=_plainly, fate=LATE, ends=_LATE),
+    Story(name="silent upstream", tell=_plainly, promises=SILENT, ends=_DOUBT),
+    Story(name="silent upstream: a long prompt", tell=_long_prompt, promises=SILENT, ends=_DOUBT),
+    Story(name="silent upstream: the answer is lost", tell=_answer_lost, promises=SILENT, ends=frozenset({SUBMISSION_UNKNOWN})),
+    Story(name="silent upstream: it has to wait", tell=_has_to_wait, promises=SILENT, ends=_DOUBT),
+    Story(name="silent upstream: canceled", tell=_canceled_running, promises=SILENT, ends=_CANCELED | _STORED),
+)

@@ -1,0 +1,203 @@
+"""Watches everything that happens in a `World` and holds it against the five promises, at every write and at every request."""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from darkroom.domain.news import Says
+from darkroom.domain.task import MOVES, SENDING, TERMINAL, Phase, Task
+from darkroom.usecases.store_pictures import picture_key
+from tests.support.gateway import Generation
+from tests.support.world import World
+
+PAID_ONCE, NEVER_LOST, ONE_END, NEVER_FOOLED, NEVER_RUDE = range(1, 6)
+
+
+class Broken(AssertionError):
+    """A promise was broken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """Which promise, and what happened."""
+
+    promise: int
+    what: str
+
+
+def somebody() -> str:
+    """For a world in which it does not matter who acts."""
+    return "somebody"
+
+
+class Witness:
+    """The promises' memory. `actor` names whoever acts now; `process` is the trigger, where one at a time runs."""
+
+    def __init__(self, world: World, *, actor: Callable[[], str] = somebody) -> None:
+        self.world = world
+        self.actor = actor
+        self.process = ""
+        self.messages_repeat = False
+        self.complaints: list[Complaint] = []
+        self.checks: Counter[int] = Counter()
+        self.counts: Counter[str] = Counter()
+        self._holders: dict[str, set[str]] = defaultdict(set)
+        self._first_bytes: dict[str, bytes] = {}
+        self.watch()
+
+    def watch(self) -> None:
+        """(Again) see what the world's ports do."""
+        world = self.world
+        world.tasks.on_write = self._wrote
+        world.gateway.on_post = self._posted
+        world.gateway.on_look = self._asked
+        world.downloads.on_open = self._opened
+
+    def check(self, what: str = "") -> None:
+        """Raise Broken when a promise was broken so far; `what` was tried."""
+        for task in self.world.tasks.tasks.values():
+            self._truth_about_money(task)
+        if self.complaints:
+            raise Broken("\n".join([what, *(f"promise {one.promise}: {one.what}" for one in self.complaints)]).strip())
+
+    def settled(self) -> None:
+        """Nothing is left to do in this world: look whether everything has come to its end."""
+        for task in self.world.tasks.tasks.values():
+            self.that(NEVER_LOST, task.is_terminal, f"{_brief(task)} never ended")
+            self.that(NEVER_LOST, task.lease is None, f"{_brief(task)} is held by {task.lease} for ever")
+            self._pictures(task)
+            self._no_stray_objects(task)
+        for key, times in Counter(self.world.gateway.billed).items():
+            self.that(PAID_ONCE, times == 1, f"{key} was billed {times} times")
+        for task in self.world.tasks.tasks.values():
+            self._truth_about_money(task)
+
+    def that(self, promise: int, kept: bool, what: str) -> None:
+        """Note whether a promise was kept."""
+        self.checks[promise] += 1
+        if not kept:
+            self.complaints.append(Complaint(promise, f"{what} [{self.process or self.actor()}, t={self.world.now:.1f}]"))
+
+    # -- at each write ------------------------------------------------------------------------------
+
+    def _wrote(self, before: Task | None, after: Task) -> None:
+        self.counts["writes"] += 1
+        watched = after.is_terminal or after.next_check_at is not None
+        self.that(NEVER_LOST, watched, f"{_brief(after)} has no time at which it is looked at")
+        looked_after = after.lease is None or after.next_check_at is not None
+        self.that(NEVER_LOST, looked_after, f"{_brief(after)} is being stored and nobody looks after it")
+        if after.lease is not None and (before is None or before.lease != after.lease):
+            self._holders[after.id].add(self.actor())
+        if before is not None:
+            self._one_end(before, after)
+        if before is None or before.phase is not after.phase:
+            self._true_news(before, after)
+        if after.images and (before is None or not before.images):
+            self._pictures(after)
+        self._truth_about_money(after)
+
+    def _one_end(self, before: Task, after: Task) -> None:
+        same_phase, here = before.phase is after.phase, f"{_brief(before)} → {_brief(after)}"
+        self.that(ONE_END, after.version == before.version + 1, f"{here}: somebody's write was overwritten")
+        self.that(ONE_END, same_phase or after.phase in MOVES[before.phase], f"{here} is no legal move")
+        if before.phase in TERMINAL:
+            self.that(ONE_END, before.phase is Phase.EXPIRED, f"{here}: written after its end")
+            ends = [(one.phase, one.error, one.terminal_at) for one in (before, after)]
+            self.that(ONE_END, ends[0] == ends[1], f"{here}: its end was changed")
+            self.that(ONE_END, before.images in ((), after.images), f"{here}: its pictures were changed")
+        elif after.is_terminal:
+            self.counts["ends"] += 1
+
+    def _true_news(self, before: Task | None, after: Task) -> None:
+        """What an upstream is said to have said, it has said."""
+        told = self._told(after)
+        if after.phase in (Phase.STORING, Phase.SUCCEEDED):
+            self.that(NEVER_FOOLED, Says.SUCCEEDED in told, f"{_brief(after)}, but its upstream never said so")
+        if after.phase is Phase.FAILED and after.news_by in ("callback", "poll") and before and before.phase is not Phase.STORING:
+            self.that(NEVER_FOOLED, bool(told), f"{_brief(after)}, but its upstream never said so")
+
+    def _pictures(self, task: Task) -> None:
+        """The recorded pictures are the upstream's, each under its own key, byte for byte."""
+        if not task.images:
+            self.that(ONE_END, task.phase is not Phase.SUCCEEDED, f"{_brief(task)} without a picture")
+            return
+        generation = self._generation(task)
+        contents = generation.contents if generation else ()
+        self.that(ONE_END, len(task.images) == len(contents), f"{_brief(task)}: {len(task.images)} of {len(contents)} pictures")
+        for image, content in zip(task.images, contents, strict=False):
+            stored = self.world.bucket.objects.get(picture_key(task, image.attempt, image.index))
+            self.that(ONE_END, stored is not None and stored.content == content, f"{_brief(task)}: other bytes in the bucket")
+            hashed = hashlib.sha256(content).hexdigest()
+            self.that(ONE_END, (image.sha256, image.size) == (hashed, len(content)), f"{_brief(task)}: other facts in the row")
+
+    def _no_stray_objects(self, task: Task) -> None:
+        if task.status == "succeeded" or task.images:
+            stored = sum(f"/{task.id}/" in key for key in self.world.bucket.objects)
+            self.that(ONE_END, stored == len(task.images), f"{_brief(task)}: {stored} objects for {len(task.images)} pictures")
+
+    def _truth_about_money(self, task: Task) -> None:
+        if task.is_terminal and task.error is not None and task.error.charged == "no":
+            billed = task.submission_key in self.world.gateway.billed
+            self.that(PAID_ONCE, not billed, f"{_brief(task)} says that it cost nothing, and it was billed")
+
+    # -- at each request ----------------------------------------------------------------------------
+
+    def _posted(self, key: str, body: bytes) -> None:
+        self.counts["posts"] += 1
+        gateway = self.world.gateway
+        task = self.world.tasks.tasks.get(key.partition(":")[0])
+        remembered = task is not None and task.submission_key == key
+        # Where repeats collapse, the answer to the first POST may be written down while the second is on its way.
+        harmless = gateway.promises.collapses_repeats and key in gateway.billed
+        sending = task is not None and (task.phase in SENDING or harmless)
+        self.that(PAID_ONCE, remembered and sending, f"{key} was sent, and the row says {_brief(task) if task else 'nothing'}")
+        same = self._first_bytes.setdefault(key, body) == body
+        self.that(PAID_ONCE, same, f"{key} was sent again with other bytes")
+        if not gateway.promises.collapses_repeats:
+            self.that(PAID_ONCE, key not in gateway.billed, f"{key} was sent again to an upstream that bills repeats")
+        # A message that the queue delivers twice cannot know that the upstream has refused its twin a moment ago.
+        if not self.messages_repeat:
+            self._polite(key)
+        self._looked_first(task)
+
+    def _asked(self, upstream_task_id: str) -> None:
+        self.counts["looks"] += 1
+        if self.process == "tick":
+            self._polite(upstream_task_id)
+        generation = self.world.gateway.generations.get(upstream_task_id)
+        if generation is not None:
+            self._looked_first(self.world.tasks.tasks.get(generation.task_id))
+
+    def _looked_first(self, task: Task | None) -> None:
+        """A look writes the next look down before it asks, so that a crash means a later look and not one every minute."""
+        if task is not None and self.process == "tick":
+            ahead = task.next_check_at is None or task.next_check_at > self.world.now
+            self.that(NEVER_RUDE, ahead, f"{_brief(task)}: the upstream was asked before the next look was written down")
+
+    def _polite(self, about: str) -> None:
+        waits_until = self.world.gateway.not_before.get(about, 0.0)
+        self.that(NEVER_RUDE, self.world.now >= waits_until, f"{about} was asked {waits_until - self.world.now:.1f} s too early")
+
+    def _opened(self, url: str) -> None:
+        self.counts["downloads"] += 1
+        generation = self.world.gateway.generations.get(url.split("/")[3])
+        task = self.world.tasks.tasks.get(generation.task_id) if generation else None
+        if task is None:
+            self.that(NEVER_FOOLED, False, f"{url} was fetched for no task")
+            return
+        # Whoever held the lease once may find out late that somebody else has taken over.
+        held = self.actor() in self._holders[task.id]
+        over = (task.is_terminal and task.phase is not Phase.EXPIRED) or bool(task.images)
+        self.that(ONE_END, held or not over, f"{_brief(task)}: fetched after its end")
+        self.that(ONE_END, held, f"{_brief(task)}: fetched by somebody who never held its lease")
+
+    def _generation(self, task: Task) -> Generation | None:
+        return next((one for one in self.world.gateway.generations.values() if one.key == task.submission_key), None)
+
+    def _told(self, task: Task) -> set[Says]:
+        return {said for one in self.world.gateway.generations.values() if one.key == task.submission_key for said in one.told}
+
+
+def _brief(task: Task) -> str:
+    return f"{task.id[-4:]} v{task.version} {task.phase.value}"
