@@ -27,6 +27,10 @@ up: install  ## Keep the same stack running here until Ctrl-C
 test: .venv/.dev install-tools  ## Run every test, with the coverage gate
 	.venv/bin/python -m pytest $(PYTEST_ARGS) --cov --cov-report=term-missing:skip-covered
 
+chaos: .venv/.dev .venv-ministack/.installed .venv-lambda/.installed  ## Try to break the five promises at length: every crash, thousands of schedules, real kills
+	.venv/bin/python -m tests.chaos
+	.venv/bin/python -m tests.chaos.emulators
+
 check: .venv/.dev .venv-sam/.installed .venv-checkov/.installed  ## Look for faults without running anything: lint, format, types, template
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .

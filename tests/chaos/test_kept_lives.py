@@ -1,0 +1,64 @@
+"""Lives and orders of events that once broke a promise, kept as they were found."""
+
+import pytest
+
+from darkroom.domain.news import Says
+from tests.support.meetings import RACES
+from tests.support.model import Pipeline
+from tests.support.races import Race
+from tests.support.schedule import seldom
+
+
+@pytest.fixture
+def life() -> Pipeline:
+    """A model without dice; its teardown lets the world go on and looks whether everything ended."""
+    return Pipeline()
+
+
+def checked(life: Pipeline) -> None:
+    life.promises_hold()
+    life.teardown()
+
+
+def test_an_upstream_that_wants_to_be_left_alone_while_the_task_expires(life: Pipeline) -> None:
+    life.begin(silent=False, after=3000.0, fuse=None)
+    life.refuse_looks(kind="429", times=1)
+    life.order(
+        key="b",
+        prompt="a kite",
+        timeout_s=60,
+        ends=Says.SUCCEEDED,
+        after=0.0,
+        answers="at once",
+        called_back=False,
+        trusted=False,
+    )
+    life.go_on(seconds=400.0)
+
+    checked(life)
+
+
+def test_a_table_that_is_away_while_a_worker_reads_what_to_send(life: Pipeline) -> None:
+    life.begin(silent=True, after=20.0, fuse=None)
+    life.order(
+        key="b",
+        prompt="long " * 900,
+        timeout_s=600,
+        ends=Says.SUCCEEDED,
+        after=20.0,
+        answers="at once",
+        called_back=False,
+        trusted=False,
+    )
+    life.break_down(boundary="tasks.request_of", times=1, seconds=7200.0)
+
+    checked(life)
+    assert {task.phase.value for task in life.world.tasks.tasks.values()} == {"succeeded"}
+
+
+@pytest.mark.parametrize("seed", [6, 61, 80, 172, 259])
+@pytest.mark.parametrize("race", [race for race in RACES if "its repeat is taken" in race.name], ids=lambda race: race.name)
+def test_a_refusal_that_is_overtaken_by_the_repeat_of_its_own_request(race: Race, seed: int) -> None:
+    ring = race.run(seldom(seed))
+
+    ring.witness.check(f"seed {seed}")

@@ -1,0 +1,69 @@
+"""Services that fail once, for a while, for most of a day: retried, or healed afterwards, and never at the price of a promise."""
+
+import pytest
+
+from darkroom.errors import StorageUnavailable
+from darkroom.ports import Job
+from tests.support.life import RECEIVES, Life
+from tests.support.outages import FOREVER, Outage, lasting_outages, passing_faults, short_outages
+from tests.support.stories import STORIES, Story, last_words
+from tests.support.world import World
+
+by_name = pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+
+
+@by_name
+def test_a_fault_that_passes_changes_no_end(story: Story) -> None:
+    for trial in passing_faults(story):
+        trial.check()
+
+
+@by_name
+def test_a_service_that_fails_several_times_breaks_no_promise(story: Story) -> None:
+    for trial in short_outages(story):
+        trial.check()
+
+
+@by_name
+def test_a_service_that_stays_away_for_hours_keeps_nothing_open_that_does_not_need_it(story: Story) -> None:
+    for trial in lasting_outages(story, seconds=4 * 3600, every=9):
+        trial.check()
+
+
+def test_a_message_that_can_never_be_worked_ends_among_the_dead_letters_and_comes_back_from_there() -> None:
+    outage = Outage(boundary="bucket.read", calls=FOREVER)
+    life = Life(World(), knife=outage)
+    life.world.delays = ()
+    life.at(0, life.order)
+    life.run(until=life.world.now + 4 * 3600)
+    dead = len(life.world.queue.dead)
+
+    outage.calls, life.world.delays = 0, (0.0,)
+    moved = life.world.queue.redrive(limit=1000)
+    life.run_to_rest()
+
+    life.witness.check()
+    assert dead == moved > 0
+    assert last_words(life) == {"succeeded"}
+
+
+def test_a_failing_message_is_delivered_as_often_as_the_queue_allows_and_no_oftener() -> None:
+    outage = Outage(boundary="tasks.get", calls=FOREVER)
+    life = Life(World(), knife=outage)
+
+    life.at(0, lambda: life.work(Job(do="store", task_id="task_" + "0" * 26, attempt=1)))
+    life.run()
+
+    assert outage.faults == RECEIVES
+    assert len(life.world.queue.dead) == 1
+
+
+def test_a_table_that_is_away_is_told_to_the_client_and_its_repeat_makes_the_one_task() -> None:
+    life = Life(World(), knife=Outage(boundary="tasks.add:done"))
+
+    first = life.process("create", lambda: life.world.create(key="order-1"))
+    again = life.process("create", lambda: life.world.create(key="order-1"))
+
+    assert isinstance(first.error, StorageUnavailable)
+    assert again.value.replayed
+    assert len(life.world.tasks.tasks) == 1

@@ -1,0 +1,254 @@
+"""A harness that cannot fail proves nothing: each of these broken pipelines must be caught, and by the promise that it breaks."""
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from darkroom.domain.task import Phase, Task
+from darkroom.ports import Accepted, Body, Job
+from darkroom.usecases.cancel_task import Cancel
+from darkroom.usecases.create_task import Created
+from darkroom.usecases.receive_callback import Received
+from darkroom.usecases.work_job import Worked
+from tests.support.boundaries import boundaries, operations
+from tests.support.crashes import single_crashes
+from tests.support.gateway import Gateway
+from tests.support.meetings import RACES
+from tests.support.memory import MemoryBucket, MemoryTasks, Stored
+from tests.support.model import made_up_lives
+from tests.support.races import few_switches, random_schedules
+from tests.support.stories import STORIES
+from tests.support.trials import Tally, Trial
+from tests.support.witness import NEVER_FOOLED, NEVER_LOST, NEVER_RUDE, ONE_END, PAID_ONCE, Broken
+from tests.support.world import World
+
+
+class LookingLater(MemoryTasks):
+    """A look that asks first and writes the next look down when it has its answer."""
+
+    def move(self, before: Task, after: Task) -> None:
+        is_look = after.looks == before.looks + 1
+        MemoryTasks.move(self, before, replace(after, next_check_at=before.next_check_at) if is_look else after)
+
+
+class Forgetting(MemoryTasks):
+    """A store that keeps no time for a task that is being stored."""
+
+    def move(self, before: Task, after: Task) -> None:
+        MemoryTasks.move(self, before, replace(after, next_check_at=None) if after.phase is Phase.STORING else after)
+
+
+class LastOneWins(MemoryTasks):
+    """A close that does not look at the version."""
+
+    def move(self, before: Task, after: Task) -> None:
+        MemoryTasks.move(self, self.tasks[before.id] if after.is_terminal else before, after)
+
+
+class Careless(MemoryBucket):
+    """A bucket that keeps what came of a body that broke off."""
+
+    def put(self, key: str, body: Body, *, size: int, content_type: str, filename: str) -> bool:
+        if key in self.objects:
+            return False
+        half = body.read(40)
+        self.objects[key] = Stored(content=half, content_type=content_type, filename=filename)
+        rest = b"".join(iter(lambda: body.read(65_536), b""))
+        self.objects[key] = Stored(content=half + rest, content_type=content_type, filename=filename)
+        return True
+
+
+class WithTable(World):
+    """A world over a broken table."""
+
+    broken: type[MemoryTasks] = MemoryTasks
+
+    def __init__(self, **how: Any) -> None:
+        super().__init__(**({"table": self.broken} | how))
+
+
+class LooksLater(WithTable):
+    broken = LookingLater
+
+
+class Forgets(WithTable):
+    broken = Forgetting
+
+
+class Overwrites(WithTable):
+    broken = LastOneWins
+
+
+class KeepsHalves(World):
+    def __init__(self, **how: Any) -> None:
+        super().__init__(**how)
+        self.bucket = Careless(on_call=self._on_call)
+
+
+class SendsFirst(World):
+    """Asks the upstream, then remembers."""
+
+    def create(self, **wish: Any) -> Created:
+        self.gateway.submit(b'{"callback": null}', key="task_00000000000000000000000000:1", timeout_s=8)
+        return super().create(**wish)
+
+
+class SendsAgain(World):
+    """A worker that takes a redelivered message for a new one."""
+
+    def work(self, job: Job) -> Worked:
+        task = self.task(job.task_id)
+        if job.do == "submit" and task.phase is Phase.SUBMITTING:
+            self.change(task.id, phase=Phase.ACCEPTED)
+        return super().work(job)
+
+
+class Renamed(Gateway):
+    """Sends each repeat under a key of its own."""
+
+    def submit(self, body: bytes, *, key: str, timeout_s: float) -> Accepted:
+        return Gateway.submit(self, body, key=f"{key}.{len(self.posts)}" if self.posts else key, timeout_s=timeout_s)
+
+
+class RenamesRepeats(World):
+    def __init__(self, **how: Any) -> None:
+        super().__init__(**how)
+        self.gateway = Renamed(downloads=self.downloads, promises=self.gateway.promises, clock=self.clock, on_call=self._on_call)
+
+
+class FetchesFirst(World):
+    """A callback that fetches before it has written the news down."""
+
+    def call_back(self, task_id: str, **how: Any) -> Received:
+        for output in self.gateway.of_task(task_id).outputs:
+            with self.downloads.open(output.url, timeout_s=7) as download:
+                list(download.chunks)
+        return super().call_back(task_id, **how)
+
+
+class Gullible(World):
+    """Takes any callback for a success."""
+
+    def call_back(self, task_id: str, **how: Any) -> Received:
+        task = self.task(task_id)
+        if not task.is_terminal:
+            self.tasks.move(task, task.storing(self.now, by="callback", lease="mine", lease_s=25, outputs=()))
+        return super().call_back(task_id, **how)
+
+
+class Flatters(World):
+    """Cancels what runs as if nothing had been spent."""
+
+    def cancel(self, task_id: str) -> tuple[Cancel, Task]:
+        task = self.task(task_id)
+        after = task.canceled(self.now, charged="no", by="cancel")
+        self.tasks.move(task, after)
+        return Cancel.CANCELED, after
+
+
+class Nagging(World):
+    """Does not listen to `Retry-After`."""
+
+    def __init__(self, **how: Any) -> None:
+        super().__init__(**how)
+        self.tasks = Impatient(clock=self.clock, on_call=self._on_call)
+
+
+class Impatient(MemoryTasks):
+    def move(self, before: Task, after: Task) -> None:
+        MemoryTasks.move(self, before, replace(after, next_check_at=self.clock() + 5) if after.phase is Phase.WAITING else after)
+
+
+def crashes(world: type[World], story: str) -> Iterator[Trial]:
+    return single_crashes(next(one for one in STORIES if one.name == story), world=world)
+
+
+CRASHING: Mapping[type[World], tuple[str, int]] = {
+    LooksLater: ("a tick finds the success", NEVER_RUDE),
+    Forgets: ("created, called back, stored", NEVER_LOST),
+    KeepsHalves: ("a picture that comes in many pieces", ONE_END),
+    SendsFirst: ("created, called back, stored", PAID_ONCE),
+    SendsAgain: ("silent upstream", PAID_ONCE),
+    RenamesRepeats: ("the answer to the POST is lost", PAID_ONCE),
+    FetchesFirst: ("the callback comes again and again", ONE_END),
+    Gullible: ("a failure is called back", NEVER_FOOLED),
+    Flatters: ("canceled while it runs", PAID_ONCE),
+    Nagging: ("it has to wait before it is accepted", NEVER_RUDE),
+}
+
+
+@pytest.mark.parametrize("world", CRASHING, ids=lambda world: world.__name__)
+def test_a_broken_pipeline_is_caught_by_the_promise_that_it_breaks(world: type[World]) -> None:
+    story, promise = CRASHING[world]
+
+    tally = Tally().of(crashes(world, story))
+
+    assert promise in {complaint.promise for _, complaint in tally.broken}
+
+
+@pytest.mark.parametrize(
+    "trials", [lambda race: random_schedules(race, seeds=range(60)), lambda race: few_switches(race, every=5)]
+)
+def test_a_close_that_does_not_look_at_the_version_is_caught_by_a_race(trials: Callable[..., Iterator[Trial]]) -> None:
+    race = next(one for one in RACES if one.name == "callback against reconciler")
+    broken = replace(race, world=Overwrites)
+
+    tally = Tally().of(trials(broken))
+
+    assert ONE_END in {complaint.promise for _, complaint in tally.broken}
+
+
+@pytest.mark.parametrize("world", [Forgets, RenamesRepeats, Flatters], ids=lambda world: world.__name__)
+def test_a_broken_pipeline_is_caught_by_a_made_up_life(world: type[World]) -> None:
+    with pytest.raises(Broken):
+        made_up_lives(50, steps=20, always_the_same=True, shorten=False, world=world)
+
+
+def test_a_story_that_ends_otherwise_than_it_should_is_caught() -> None:
+    story = replace(STORIES[0], ends=frozenset({"failed generation_failed"}))
+
+    tally = Tally().of(single_crashes(story))
+
+    assert len(tally.broken) == tally.trials
+
+
+def test_what_is_tried_is_the_same_every_time() -> None:
+    race = random.Random(1).choice(RACES)
+
+    first, second = (Tally().of(random_schedules(race, seeds=range(4))) for _ in range(2))
+
+    assert first.counts == second.counts
+
+
+def test_a_port_is_watched_wherever_its_protocol_names_an_operation() -> None:
+    class Answers:
+        def ask(self) -> None: ...
+        def tell(self) -> None: ...
+        def whisper(self) -> None: ...
+
+    heard: list[str] = []
+
+    @boundaries(Answers, "answers", pure=("whisper",))
+    class Said:
+        on_call = staticmethod(heard.append)
+
+        def ask(self) -> str:
+            return "asked"
+
+        def tell(self) -> str:
+            raise ValueError("told")
+
+        def whisper(self) -> str:
+            return "whispered"
+
+    said = Said()
+    answers = [said.ask(), said.whisper()]
+    with pytest.raises(ValueError, match="told"):
+        said.tell()
+
+    assert operations(Answers, pure=("whisper",)) == ["ask", "tell"]
+    assert answers == ["asked", "whispered"]
+    assert heard == ["answers.ask", "answers.ask:done", "answers.tell", "answers.tell:done"]
