@@ -4,7 +4,8 @@ import click
 
 from local.commands.demo import demo
 from local.commands.keys import keys
-from local.commands.operate import models, presets, reconcile, redrive
+from local.commands.models import models, presets
+from local.commands.operate import reconcile, redrive
 from local.commands.secrets import secrets
 from local.commands.simulate import simulate
 from local.commands.tasks import cancel, create, list_, retry, show, watch

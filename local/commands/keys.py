@@ -23,9 +23,10 @@ def keys() -> None:
 @click.option("--owner", required=True, help="The application or tenant; owners cannot see each other's tasks.")
 @click.option("--scopes", required=True, help=f"What it may do, separated by commas: some of {', '.join(SCOPES)}.")
 @click.option("--name", help="What the key is for, to recognise it in lists.")
+@click.option("--presets", help="All that it may ask for, separated by commas: names (every version) or ids such as poster@1.")
 @click.option("--stack", metavar="NAME", help="Write it into this CloudFormation stack's table, with your AWS credentials.")
 @calls_api(unless="stack")
-def create(session: Session, *, owner: str, scopes: str, name: str | None, stack: str | None) -> None:
+def create(session: Session, *, owner: str, scopes: str, name: str | None, presets: str | None, stack: str | None) -> None:
     """Make a key.
 
     A key with the scope admin can make others. The first one of a deployment is made with --stack, where --url and
@@ -34,12 +35,15 @@ def create(session: Session, *, owner: str, scopes: str, name: str | None, stack
     \b
     darkroom keys create --stack darkroom --owner ops --scopes admin
     darkroom keys create --owner shop --scopes tasks:write,tasks:read
+    darkroom keys create --owner shop --scopes tasks:write --presets poster,product@1
     """
     wanted = read_scopes(scopes)
+    limit = _parts(presets) if presets is not None else None
     if stack is not None:
-        session.show(make_in_stack(stack, owner=owner, scopes=wanted, name=name), show_new_key)
+        session.show(make_in_stack(stack, owner=owner, scopes=wanted, name=name, presets=limit), show_new_key)
         return
-    body: Json = {"owner": owner, "scopes": wanted} | ({"name": name} if name is not None else {})
+    further = {"name": name, "presets": limit}
+    body: Json = {"owner": owner, "scopes": wanted} | {key: value for key, value in further.items() if value is not None}
     session.show(session.api.call("POST", "/v1/admin/keys", body=body), show_new_key)
 
 
@@ -61,7 +65,7 @@ def revoke(session: Session, key_id: str) -> None:
 
 def read_scopes(text: str) -> list[str]:
     """The scopes of a list separated by commas or spaces; raises BadParameter for one that does not exist."""
-    found = list(dict.fromkeys(text.replace(",", " ").split()))
+    found = _parts(text)
     unknown = [scope for scope in found if scope not in SCOPES]
     if unknown or not found:
         wrong = ", ".join(unknown) or "nothing"
@@ -69,7 +73,12 @@ def read_scopes(text: str) -> list[str]:
     return found
 
 
-def make_in_stack(stack: str, *, owner: str, scopes: list[str], name: str | None) -> Json:
+def _parts(text: str) -> list[str]:
+    """What stands between commas or spaces, each once."""
+    return list(dict.fromkeys(text.replace(",", " ").split()))
+
+
+def make_in_stack(stack: str, *, owner: str, scopes: list[str], name: str | None, presets: list[str] | None = None) -> Json:
     """A new key, written straight into a deployed stack's table."""
     from darkroom.adapters.claims import DynamoApiKeys, api_key_id
     from darkroom.adapters.dynamo import Table
@@ -77,7 +86,9 @@ def make_in_stack(stack: str, *, owner: str, scopes: list[str], name: str | None
     from local.deployed import Deployed, saying_why
 
     try:
-        made = make_key(owner=owner, scopes=scopes, now=time.time(), fresh=os.urandom, key_id=api_key_id, name=name)
+        made = make_key(
+            owner=owner, scopes=scopes, now=time.time(), fresh=os.urandom, key_id=api_key_id, name=name, presets=presets
+        )
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     deployed = Deployed(stack)
@@ -90,6 +101,7 @@ def make_in_stack(stack: str, *, owner: str, scopes: list[str], name: str | None
         "key": made.key,
         "owner": owner,
         "scopes": sorted(made.record.scopes),
+        "presets": presets,
         "name": name,
     }
 
@@ -97,14 +109,15 @@ def make_in_stack(stack: str, *, owner: str, scopes: list[str], name: str | None
 def show_new_key(console: Console, key: Json) -> None:
     """The one time that a key is seen."""
     console.print(f"{key['key']}", style="bold")
-    console.print(
-        f"  {key['id']} for {key['owner']}: {', '.join(key['scopes'])}. Keep it now: it is not shown again.", style="dim"
-    )
+    limit = f", for the presets {', '.join(key['presets'])} only" if key.get("presets") else ""
+    told = f"  {key['id']} for {key['owner']}: {', '.join(key['scopes'])}{limit}. Keep it now: it is not shown again."
+    console.print(told, style="dim")
 
 
 def show_keys(console: Console, page: Json) -> None:
     """All keys, one in a line."""
-    header = ("id", "owner", "scopes", "ends in", "created", "revoked", "name")
-    fields = ("id", "owner", "scopes", "hint", "created_at", "revoked_at", "name")
-    keys = [key | {"scopes": ",".join(key["scopes"])} for key in page["data"]]
+    header = ("id", "owner", "scopes", "presets", "ends in", "created", "revoked", "name")
+    fields = ("id", "owner", "scopes", "presets", "hint", "created_at", "revoked_at", "name")
+    lists = ("scopes", "presets")
+    keys = [key | {name: ",".join(key.get(name) or ()) for name in lists} for key in page["data"]]
     show_columns(console, header, [[str(key.get(field) or "") for field in fields] for key in keys])

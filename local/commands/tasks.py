@@ -24,8 +24,8 @@ _save = click.option(
 
 @click.command()
 @click.argument("prompt")
-@click.option("--preset", help="A preset of the deployment, such as poster; see `darkroom presets`.")
-@click.option("--model", help=f"A model; see `darkroom models`.  [default: {DEFAULT_MODEL}, without --preset]")
+@click.option("--preset", help="A preset of the deployment, such as poster; see `darkroom presets list`.")
+@click.option("--model", help=f"A model; see `darkroom models list`.  [default: {DEFAULT_MODEL}, without --preset]")
 @click.option("--route", help="One of the model's routes, if it has any.")
 @click.option(
     "--input",

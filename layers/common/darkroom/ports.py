@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from darkroom.domain.news import News
@@ -31,7 +31,7 @@ EVIDENCE_CHARACTERS = 4096
 class Evidence:
     """The upstream's last body for a support ticket: capped, without URL queries; `at` in Unix seconds."""
 
-    body: str
+    body: str = field(repr=False)
     at: float
     source: str
     status: int | None = None
@@ -245,7 +245,7 @@ class Heard:
     trusted: bool
     news: News | None
     why: str = ""
-    raw: bytes = b""
+    raw: bytes = field(default=b"", repr=False)
 
 
 class Upstream(Protocol):

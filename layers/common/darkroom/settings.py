@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from darkroom.domain.task import Timing
 from darkroom.errors import ConfigurationError
@@ -33,6 +33,8 @@ class Settings:
     wait_cap_s: float = 5.0
     key_cache_s: float = 60.0
     secret_cache_s: float = 300.0
+    catalogue_key: str | None = None
+    catalogue_cache_s: float = 60.0
 
 
 def read_settings(env: Mapping[str, str]) -> Settings:
@@ -63,6 +65,8 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         wait_cap_s=read.span("DARKROOM_WAIT_CAP_S", 5, least=0, most=25),
         key_cache_s=read.span("DARKROOM_KEY_CACHE_S", 60, least=0),
         secret_cache_s=read.span("DARKROOM_SECRET_CACHE_S", 300, least=0),
+        catalogue_key=read.key_below("DARKROOM_CATALOGUE_KEY", "config/"),
+        catalogue_cache_s=read.span("DARKROOM_CATALOGUE_CACHE_S", 60, least=0),
     )
 
 
@@ -102,6 +106,12 @@ class _Reader:
             raise ConfigurationError(f"{name} is {text.strip()!r}: a number from {least:g} to {most:g} is needed")
         return value
 
+    def key_below(self, name: str, folder: str) -> str | None:
+        value = self.text(name, "")
+        if value and (not value.startswith(folder) or value == folder):
+            raise ConfigurationError(f"{name} is {value!r}: an object's key that begins with {folder} is needed, or nothing")
+        return value or None
+
     def base_url(self, name: str, default: str) -> str:
         value = self.text(name, default).rstrip("/").removesuffix("/v1").rstrip("/")
         _check(name, value, path_allowed=True)
@@ -117,15 +127,24 @@ class _Reader:
     def origins(self, name: str) -> frozenset[str]:
         values = [part.strip().rstrip("/") for part in self.text(name, "").split(",") if part.strip()]
         for value in values:
-            if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).netloc or urlsplit(value).path:
+            parts = _split(value)
+            if parts is None or parts.scheme not in ("http", "https") or not parts.netloc or parts.path:
                 raise ConfigurationError(f"{name} holds {value!r}: each entry must be an origin such as http://127.0.0.1:9000")
         return frozenset(values)
 
 
+def _split(value: str) -> SplitResult | None:
+    try:
+        return urlsplit(value)
+    except ValueError:
+        # An address in brackets that is none.
+        return None
+
+
 def _check(name: str, value: str, *, path_allowed: bool) -> None:
-    parts = urlsplit(value)
-    plain_http_is_fine = parts.scheme == "http" and parts.hostname in _LOOPBACK
-    if not parts.hostname or not (parts.scheme == "https" or plain_http_is_fine):
+    parts = _split(value)
+    plain_http_is_fine = parts is not None and parts.scheme == "http" and parts.hostname in _LOOPBACK
+    if parts is None or not parts.hostname or not (parts.scheme == "https" or plain_http_is_fine):
         raise ConfigurationError(f"{name} is {value!r}: an https URL is needed (http only for loopback)")
     if parts.query or parts.fragment or parts.username or (parts.path and not path_allowed):
         raise ConfigurationError(f"{name} is {value!r}: only scheme, host and port are allowed")

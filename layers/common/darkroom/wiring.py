@@ -5,9 +5,11 @@ import random
 import secrets as entropy
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache, cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from darkroom.errors import ConfigurationError, StoreError
 from darkroom.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -15,11 +17,14 @@ if TYPE_CHECKING:
 
     from darkroom.adapters.clients import Clients
     from darkroom.adapters.dynamo import Table
-    from darkroom.catalogue.offers import Catalogue
+    from darkroom.catalogue.live import LiveCatalogue
     from darkroom.domain.callback_token import SigningKey
     from darkroom.domain.task import Task
     from darkroom.ports import ApiKeys, Bucket, Claims, Downloads, Queue, Secrets, Tasks, Upstream
     from darkroom.usecases.store_pictures import Stored
+
+_INTRODUCTION_S = 2.0
+"""Initialising may take ten seconds in all."""
 
 
 class Services:
@@ -92,7 +97,9 @@ class Services:
         from darkroom.adapters.queue import SqsQueue
 
         settings = self.settings
-        return SqsQueue(client=self._clients.sqs, url=settings.queue_url, dead_letter_url=settings.dead_letter_queue_url)
+        # Most environments never send a message, so they need no client.
+        client: Any = _Later(lambda: self._clients.sqs)
+        return SqsQueue(client=client, url=settings.queue_url, dead_letter_url=settings.dead_letter_queue_url)
 
     @cached_property
     def secrets(self) -> "Secrets":
@@ -120,16 +127,24 @@ class Services:
         return self._upstreams[name]
 
     def has_upstream(self, name: str) -> bool:
+        """Whether tasks may be made for the upstream of that name."""
         from darkroom.adapters.upstreams.registry import ADAPTERS
 
-        return name in ADAPTERS
+        return name in ADAPTERS and ADAPTERS[name].offered
 
     @cached_property
-    def catalogue(self) -> "Catalogue":
-        """What may be asked for; raises ConfigurationError that names the entry that is wrong."""
-        from darkroom.catalogue.load import load_catalogue
+    def catalogue(self) -> "LiveCatalogue":
+        """What may be asked for; raises ConfigurationError that names the entry of the shipped one that is wrong."""
+        from darkroom.catalogue.live import LiveCatalogue
+        from darkroom.catalogue.load import shipped
 
-        return load_catalogue()
+        read = self._own_catalogue if self.settings.catalogue_key else None
+        return LiveCatalogue(shipped(), read=read, clock=self.clock, cache_s=self.settings.catalogue_cache_s)
+
+    def _own_catalogue(self) -> bytes:
+        from darkroom.catalogue.live import object_in
+
+        return object_in(self.bucket, self.settings.catalogue_key or "")
 
     def signing_keys(self) -> "tuple[SigningKey, ...]":
         """The stack secrets that sign callback URLs and cursors; the first one signs."""
@@ -155,6 +170,16 @@ class Services:
         )
 
 
+class _Later:
+    """Something that is made when it is first used."""
+
+    def __init__(self, make: Callable[[], object]) -> None:
+        self._make = make
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._make(), name)
+
+
 @cache
 def services() -> Services:
     """This environment's services; raises ConfigurationError naming what is missing."""
@@ -163,8 +188,37 @@ def services() -> Services:
 
 def start(*needed: str) -> None:
     """Build `needed` services while Lambda initialises, on unthrottled CPU; elsewhere nothing happens on import."""
-    if "AWS_LAMBDA_INITIALIZATION_TYPE" not in os.environ:
+    kind = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE")
+    if kind is None:
         return
     ready = services()
     for name in needed:
         getattr(ready, name)
+    if kind != "snap-start":
+        # A snapshot keeps neither connections nor what a secret was.
+        _introduce(ready, needed)
+
+
+def _introduce(ready: Services, needed: tuple[str, ...]) -> None:
+    """Ask what every request asks first: the handshakes, and all that a client makes at its first call, are over by then.
+
+    At a seventh of a processor they would take the first request a fifth of a second. Whoever does not answer now is left
+    to that request, which says what is wrong.
+    """
+    from threading import Thread
+
+    questions: dict[str, Callable[[], object]] = {
+        "secrets": lambda: ready.secrets.get("callback_secret"),
+        "tasks": lambda: ready.tasks.get("nothing"),
+    }
+    asked = [Thread(target=_quietly, args=(questions[name],), daemon=True) for name in needed if name in questions]
+    for one in asked:
+        one.start()
+    until = time.monotonic() + _INTRODUCTION_S
+    for one in asked:
+        one.join(max(0.0, until - time.monotonic()))
+
+
+def _quietly(ask: Callable[[], object]) -> None:
+    with suppress(StoreError, ConfigurationError):
+        ask()

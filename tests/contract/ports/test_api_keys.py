@@ -28,7 +28,15 @@ def a_key(text: str = "drk_secret", **facts: Any) -> ApiKey:
     return ApiKey(**(defaults | facts))
 
 
-@pytest.mark.parametrize("facts", [{}, {"name": "laptop", "hint": "drk_…a1"}, {"scopes": frozenset()}])
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {},
+        {"name": "laptop", "hint": "drk_…a1"},
+        {"scopes": frozenset()},
+        {"presets": frozenset({"poster", "product@2"})},
+    ],
+)
 def test_a_key_is_found_by_its_hash(api_keys: ApiKeys, facts: dict[str, Any]) -> None:
     key = a_key(**facts)
 

@@ -54,6 +54,11 @@ def test_an_unknown_key_cannot_be_revoked(api: Api) -> None:
         ({"owner": "shop", "scopes": "admin"}, "/scopes", "must be a list"),
         ({"owner": "shop", "scopes": ["admin"], "name": ""}, "/name", "at least 1 characters"),
         ({"owner": "shop", "scopes": ["admin"], "key": "drk_mine"}, "/key", "unknown field"),
+        ({"owner": "shop", "scopes": ["tasks:write"], "presets": []}, "/presets", "at least 1 entries"),
+        ({"owner": "shop", "scopes": ["tasks:write"], "presets": ["A b"]}, "/presets/0", "such as poster or poster@1"),
+        ({"owner": "shop", "scopes": ["tasks:write"], "presets": ["poster", "postre"]}, "/presets/1", "there are draft, poster"),
+        ({"owner": "shop", "scopes": ["tasks:write"], "presets": ["poster@9"]}, "/presets/0", "no such preset"),
+        ({"owner": "shop", "scopes": ["admin"], "presets": ["poster"]}, "/presets", "cannot be limited"),
     ],
 )
 def test_a_key_that_cannot_be_is_refused(

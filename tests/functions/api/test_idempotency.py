@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +11,8 @@ import functions.api.app as app
 from darkroom.adapters.claims import DynamoClaims
 from darkroom.adapters.dynamo import Table
 from darkroom.adapters.table import DynamoTasks
+from darkroom.catalogue.live import LiveCatalogue
+from darkroom.catalogue.load import shipped
 from darkroom.errors import StorageUnavailable
 from tests.functions.api.client import STRANGER, Api, MemoryServices, Reply, poster
 from tests.support.aws import Aws, moto
@@ -36,7 +37,7 @@ def test_the_same_key_and_body_answers_with_the_same_task_as_it_is_now(api: Api,
 
 def test_a_repeat_is_answered_even_when_the_catalogue_would_refuse_it_today(api: Api, services: MemoryServices) -> None:
     first = api.create(idempotency_key="order-1")
-    services.__dict__["catalogue"] = replace(services.catalogue, presets={})
+    services.__dict__["catalogue"] = LiveCatalogue(shipped() | {"presets": {}}, read=None, clock=services.clock, cache_s=60)
 
     again, other = api.create(idempotency_key="order-1"), api.create("another prompt", idempotency_key="order-1")
 

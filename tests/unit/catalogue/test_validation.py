@@ -17,7 +17,7 @@ ANY = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=
 
 def a_route(**field: Any) -> Route:
     schema = {"type": "object", "properties": {"prompt": {}, "x": field}, "required": ["prompt"], "additionalProperties": False}
-    return Route(model="m", name="default", wire_route=None, schema=schema)
+    return Route(model="m", name="default", upstream="u", wire_model="m", wire_route=None, schema=schema)
 
 
 @pytest.mark.parametrize(

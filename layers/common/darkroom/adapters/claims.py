@@ -121,7 +121,8 @@ def _key_row(found: ApiKey) -> Row:
     }
     named = {"name": {"S": found.name}} if found.name is not None else {}
     revoked = {"revoked_at": {"N": repr(found.revoked_at)}} if found.revoked_at is not None else {}
-    return row | named | revoked
+    limited = {"presets": {"S": " ".join(sorted(found.presets))}} if found.presets is not None else {}
+    return row | named | revoked | limited
 
 
 def _key_of(row: Row) -> ApiKey:
@@ -134,4 +135,5 @@ def _key_of(row: Row) -> ApiKey:
         name=row["name"]["S"] if "name" in row else None,
         hint=row["hint"]["S"],
         revoked_at=float(row["revoked_at"]["N"]) if "revoked_at" in row else None,
+        presets=frozenset(row["presets"]["S"].split()) if "presets" in row else None,
     )

@@ -90,8 +90,8 @@ def state_row(task: Task, *, retention_days: int, born: bool = False) -> Row:
         row["error"] = record(task.error, {field.name: field.name for field in fields(task.error)})
     if (ends := expires_at(task, retention_days)) is not None:
         row["expires_at"] = {"N": str(ends)}
-    if task.request is not None and fits_in_row(task, slack=0 if born else _DRIFT):
-        row["request"] = {"B": pack_request(task.request)}
+    if (packed := embedded_request(task, slack=0 if born else _DRIFT)) is not None:
+        row["request"] = {"B": packed}
     return row
 
 
@@ -170,13 +170,22 @@ def _read(row: Row, name: str) -> Any:
 # -- the request: in the state row, or in its own --------------------------------------------------------
 
 
-def fits_in_row(task: Task, *, slack: int = 0) -> bool:
-    """Whether the task's request is kept inside its state row: judged by what never changes, so that every move agrees."""
+def fits_in_row(task: Task) -> bool:
+    """Whether the task's request is kept inside its state row."""
+    return embedded_request(task) is not None
+
+
+def embedded_request(task: Task, *, slack: int = 0) -> bytes | None:
+    """The request as it stands in the state row, None where it has a row of its own.
+
+    Judged by what never changes, so that every move agrees.
+    """
     if task.request is None:
-        return False
+        return None
+    packed = pack_request(task.request)
     born = key(task.id, "state") | _facts(_newborn(task)) | _index_keys(task)
-    size = row_size(born | {"request": {"B": pack_request(task.request)}})
-    return size + _GROWTH <= EMBED_LIMIT + slack
+    size = row_size(born | {"request": {"B": packed}})
+    return packed if size + _GROWTH <= EMBED_LIMIT + slack else None
 
 
 def request_row(task: Task, request: Request, *, retention_days: int) -> Row:

@@ -1,14 +1,18 @@
 """From what a caller names to the model, route and input that go to the upstream; nothing is re-spelled silently."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import islice
 from typing import Any
 
 from darkroom.catalogue.faults import MOST_FAULTS, Fault, pointer
-from darkroom.catalogue.offers import DEFAULT_ROUTE, Catalogue, Json, Model, Preset, Route
+from darkroom.catalogue.neutral import translate
+from darkroom.catalogue.offers import DEFAULT_ROUTE, NEUTRAL, SIZED, Catalogue, Json, Model, Preset, Route
 from darkroom.catalogue.validation import faults_in
+
+Offered = Callable[[str], bool]
+"""Whether this deployment has the upstream of that name."""
 
 _OURS = {
     "callback": "Darkroom sets the callback itself; read the task, or wait with `Prefer: wait`",
@@ -28,33 +32,71 @@ class NotOffered(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Understood:
+    """A caller's input as `choice` takes it: in the model's own fields, `input`; or everything that is wrong with it."""
+
+    choice: "Choice"
+    input: Mapping[str, Any]
+    faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """A model and route, chosen by name or through a preset."""
+    """A model and route, chosen by name or through a preset, with what lies under the caller's input."""
 
     model: Model
     route: Route
     preset: Preset | None = None
+    defaults: Json = field(default_factory=dict)
 
-    def complete(self, given: Json) -> dict[str, Any]:
-        """The input that goes to the model: the preset's defaults under the caller's fields."""
-        return {**(self.preset.defaults if self.preset else {}), **given}
+    def understand(self, given: Json) -> Understood:
+        """`given`, in neutral fields or the model's own, as the model takes it."""
+        takes = self.preset.overrides if self.preset else self.route.takes
+        strange = islice((name for name in given if name not in takes), MOST_FAULTS)
+        unknown = [Fault(pointer("input", name), self._unknown(name, takes)) for name in strange]
+        usable = {name: value for name, value in given.items() if name in takes and self.route.field_of(name)}
+        done = translate(self.route, {**self._under(usable), **usable})
+        faults = faults_in(self.route, done.own, said=done.said, failed=done.failed)
+        cannot = [Fault(pointer("input", name), self._cannot(name)) for name in given if name in takes and name not in usable]
+        return Understood(choice=self, input=done.own, faults=(*unknown, *cannot, *done.faults, *faults))
 
-    def faults(self, given: Json) -> list[Fault]:
-        """Everything that is wrong with a caller's input, each field and each rule between fields."""
-        offered = self.preset.overrides if self.preset else self.route.fields
-        strange = islice((name for name in given if name not in offered), MOST_FAULTS)
-        unknown = [Fault(pointer("input", name), self._unknown(name, offered)) for name in strange]
-        known = {name: value for name, value in given.items() if name in offered}
-        return unknown + faults_in(self.route, self.complete(known))
+    def fallbacks(self, given: Json, *, offered: Offered) -> tuple[Understood, ...]:
+        """The preset's fallbacks that can serve `given` as it is, in their order; others would have to leave something out."""
+        preset = self.preset
+        found = [
+            Choice(model=one.model, route=one.route, preset=preset, defaults=one.defaults).understand(given)
+            for one in (preset.fallbacks if preset else ())
+            if offered(one.route.upstream)
+        ]
+        return tuple(one for one in found if not one.faults)
 
-    def _unknown(self, name: str, offered: tuple[str, ...]) -> str:
-        if self.preset is not None and name in self.route.fields:
-            return f"the preset {self.preset.name} does not let this field be set; it takes {_list(offered)}"
-        hint = _OURS.get(name) or _nearest(name, offered)
-        return f"unknown field{f': {hint}' if hint else ''}; {self.route.model} takes {_list(offered)}"
+    def _under(self, given: Json) -> dict[str, Any]:
+        """The defaults of which the caller says nothing, by whatever name."""
+        said = {self.route.field_of(name) for name in given}
+        return {name: value for name, value in self.defaults.items() if self._stays(name, said, given)}
+
+    def _stays(self, name: str, said: set[str | None], given: Json) -> bool:
+        own = self.route.field_of(name)
+        if own not in said:
+            return True
+        # A ratio and a resolution make one size together.
+        return name in SIZED and any(self.route.field_of(one) == own and one in SIZED and one != name for one in given)
+
+    def _unknown(self, name: str, takes: tuple[str, ...]) -> str:
+        if self.preset is not None and name in self.route.takes:
+            return f"the preset {self.preset.name} does not let this field be set; it takes {_list(takes)}"
+        if name in NEUTRAL:
+            return self._cannot(name)
+        hint = _OURS.get(name) or _did_you_mean(_near(name, takes))
+        return f"unknown field{f': {hint}' if hint else ''}; {self.route.model} takes {_list(takes)}"
+
+    def _cannot(self, name: str) -> str:
+        twin = self.model.with_images if name == "images" else None
+        instead = f"; {twin} does" if twin else ""
+        return f"{self.route.model} takes no {name}{instead}; it takes {_list(self.route.takes)}"
 
 
-def choose_model(catalogue: Catalogue, name: str, route: str | None) -> Choice:
+def choose_model(catalogue: Catalogue, name: str, route: str | None, *, offered: Offered) -> Choice:
     """The model of that id or alias; raises NotOffered."""
     model = catalogue.names.get(name)
     if model is None:
@@ -65,47 +107,64 @@ def choose_model(catalogue: Catalogue, name: str, route: str | None) -> Choice:
     wanted = route or implied or DEFAULT_ROUTE
     if wanted not in model.routes:
         raise NotOffered("route", f"{model.id} has no such route; it has {_list(model.routes)}")
-    return Choice(model=model, route=model.routes[wanted])
+    return Choice(model=model, route=_served(model, model.routes[wanted], offered, where="route" if route else "model"))
 
 
-def choose_preset(catalogue: Catalogue, name: str) -> Choice:
-    """The preset of that name, with or without `@version`; raises NotOffered."""
-    bare, at, version = name.partition("@")
-    preset = catalogue.presets.get(bare)
+def choose_preset(catalogue: Catalogue, name: str, *, offered: Offered) -> Choice:
+    """The preset of that name: `poster` in its newest version, `poster@1` in that one; raises NotOffered."""
+    bare, at, _ = name.partition("@")
+    newest = catalogue.presets.get(bare)
+    if newest is None:
+        near = _did_you_mean(_near(bare, catalogue.presets))
+        raise NotOffered("preset", f"no such preset{f': {near}' if near else ''}; there are {_list(catalogue.presets)}")
+    preset = catalogue.versions.get(name) if at else newest
     if preset is None:
-        raise NotOffered("preset", f"no such preset{_suggest(bare, catalogue.presets)}; there are {_list(catalogue.presets)}")
-    if at and version != str(preset.version):
-        raise NotOffered("preset", f"{preset.name} is at version {preset.version}: use {preset.name} or {preset.id}")
-    return Choice(model=preset.model, route=preset.route, preset=preset)
+        kept = [one.id for one in catalogue.versions.values() if one.name == bare]
+        raise NotOffered("preset", f"no such version; there is {_list(kept)}, and {bare} alone is {newest.id}")
+    route = _served(preset.model, preset.route, offered, where="preset")
+    return Choice(model=preset.model, route=route, preset=preset, defaults=preset.defaults)
 
 
-def choose_again(catalogue: Catalogue, model: str, wire_route: str | None) -> Choice:
+def choose_again(catalogue: Catalogue, model: str, wire_route: str | None, upstream: str, *, offered: Offered) -> Choice:
     """What an earlier task was made with, if it is still offered; raises NotOffered."""
-    found = choose_model(catalogue, model, None).model
+    found = catalogue.names.get(model)
+    if found is None:
+        raise NotOffered("model", _no_model(catalogue, model))
     for route in found.routes.values():
-        if route.wire_route == wire_route:
-            return Choice(model=found, route=route)
-    raise NotOffered("route", f"{model} no longer has the route {wire_route}; it has {_list(found.routes)}")
+        if (route.wire_route, route.upstream) == (wire_route, upstream):
+            return Choice(model=found, route=_served(found, route, offered, where="model"))
+    way = f"the route {wire_route}" if wire_route else "that route"
+    raise NotOffered("route", f"{model} no longer has {way} at {upstream}; it has {_list(found.routes)}")
+
+
+def _served(model: Model, route: Route, offered: Offered, *, where: str) -> Route:
+    if offered(route.upstream):
+        return route
+    others = [one.name for one in model.routes.values() if offered(one.upstream)]
+    instead = f"; its route {_list(others)} can be used" if others else ""
+    raise NotOffered(where, f"{model.id} is not available: this deployment has no upstream {route.upstream}{instead}")
 
 
 def _no_model(catalogue: Catalogue, name: str) -> str:
-    old = catalogue.retired.get(name)
-    if old is not None:
-        route = "" if old.route == DEFAULT_ROUTE else f" with route {old.route}"
-        return f"{name} is retired; use {old.model}{route}"
-    return f"no such model{_suggest(name, catalogue.names)}; there are {_list(catalogue.models)}"
+    successor = catalogue.retired.get(name)
+    if successor is not None:
+        return f"{name} is retired; use {successor}"
+    current = [spelling for spelling, model in catalogue.names.items() if model.status == "current"]
+    near = dict.fromkeys(catalogue.names[one].id for one in _near(name, current, most=4))
+    offered = dict.fromkeys(catalogue.names[one].id for one in current)
+    return f"no such model: {_did_you_mean(near)}" if near else f"no such model; there are {_list(offered)}"
 
 
-def _suggest(name: str, known: Iterable[str]) -> str:
-    nearest = _nearest(name, known)
-    return f": {nearest}" if nearest else ""
+def _did_you_mean(names: Iterable[str]) -> str:
+    *most, last = [*names] or [""]
+    return f"did you mean {' or '.join([_list(most), last] if most else [last])}?" if last else ""
 
 
-def _nearest(name: str, known: Iterable[str]) -> str:
+def _near(name: str, known: Iterable[str], *, most: int = 1) -> list[str]:
     by_lower = {one.lower(): one for one in known}
     # A long name would make the comparison slow, and is near to nothing.
-    close = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6) if len(name) <= 128 else []
-    return f"did you mean {by_lower[close[0]]}?" if close else ""
+    close = get_close_matches(name.lower(), by_lower, n=most, cutoff=0.6) if len(name) <= 128 else []
+    return [by_lower[one] for one in close]
 
 
 def _list(names: Iterable[str]) -> str:

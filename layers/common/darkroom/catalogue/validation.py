@@ -1,6 +1,7 @@
 """Judge an input by its model's JSON Schema and say each fault in words: the field, and the values it may have."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -21,39 +22,62 @@ _KINDS = {
 }
 
 
-def faults_in(route: Route, value: Json) -> list[Fault]:
-    """Every fault of `value`, with pointers under /input, each once."""
+def faults_in(route: Route, value: Json, *, said: Mapping[str, str] | None = None, failed: Collection[str] = ()) -> list[Fault]:
+    """Every fault of `value`, with pointers under /input, each once.
+
+    `said` has what the caller called each own field, where it was not its own name; `failed` are missing for a known reason.
+    """
     errors = islice(route.validator.iter_errors(value), MOST_FAULTS)
-    found = (fault for error in errors for fault in _faults(error, route, value))
-    return list(dict.fromkeys(found))
+    told = _Told(route, value, said or {}, frozenset(failed))
+    return list(dict.fromkeys(fault for error in errors for fault in told.faults(error)))
 
 
-def _faults(error: Error, route: Route, value: Json) -> Iterator[Fault]:
-    path = ("input", *error.absolute_path)
-    rule = _rule(error, route.schema)
-    because = f"; {rule}" if rule else ""
-    if error.validator == "required":
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Tells errors of one input in the words of who wrote it."""
+
+    route: Route
+    value: Json
+    said: Mapping[str, str]
+    failed: frozenset[str]
+
+    def faults(self, error: Error) -> Iterator[Fault]:
+        rule = _rule(error, self.route.schema)
+        because = f"; {rule}" if rule else ""
+        if error.validator == "required":
+            yield from self._missing(error, because)
+        elif error.validator in ("enum", "not"):
+            yield Fault(self._pointer(error), f"must be one of {self._left(error)}{because}")
+        else:
+            yield Fault(self._pointer(error), _WORDS.get(error.validator, _does_not_fit)(error) + because)
+
+    def _missing(self, error: Error, because: str) -> Iterator[Fault]:
         # jsonschema tells the missing fields one by one, and names them only in prose.
         for name in error.validator_value:
-            if name not in error.instance:
-                yield Fault(pointer(*path, name), f"is required{because}")
-    elif error.validator in ("enum", "not"):
-        yield Fault(pointer(*path), f"must be one of {_left(error, route, value)}{because}")
-    else:
-        yield Fault(pointer(*path), _WORDS.get(error.validator, _does_not_fit)(error) + because)
+            if name not in error.instance and not (name in self.failed and not error.absolute_path):
+                yield Fault(self._pointer(error, name), f"is required{because}")
+
+    def _pointer(self, error: Error, *missing: str) -> str:
+        path = (*error.absolute_path, *missing)
+        own = path[:1]
+        return pointer("input", *(self.said.get(name) or self.route.neutral_name(name) for name in own), *path[1:])
+
+    def _left(self, error: Error) -> str:
+        """The values that a field may have beside the others as they are: no rule may bar what is offered here."""
+        path = list(error.absolute_path)
+        described = self.route.schema["properties"].get(path[0], {}) if len(path) == 1 else {}
+        if "enum" not in described:
+            return ", ".join(map(str, error.schema.get("enum", ["another value"])))
+        free = [one for one in described["enum"] if not _is_barred(self.route, dict(self.value) | {path[0]: one}, path[0])]
+        spelling = self.route.spellings.get(self.said.get(path[0], path[0]))
+        synonyms = [name for name, own in spelling.values.items() if own in free] if spelling else []
+        return ", ".join(map(str, (*free, *synonyms)))
 
 
 def _rule(error: Error, schema: Json) -> str:
     """The sentence of the rule between fields that was broken, if it was one."""
     path = list(error.absolute_schema_path)
     return str(schema["allOf"][path[1]]["description"]) if path[:1] == ["allOf"] else ""
-
-
-def _left(error: Error, route: Route, value: Json) -> str:
-    """The values that a field may have beside the others as they are: no rule may bar what is offered here."""
-    name = error.absolute_path[0]
-    offered = route.schema["properties"][name]["enum"]
-    return ", ".join(str(one) for one in offered if not _is_barred(route, dict(value) | {name: one}, name))
 
 
 def _is_barred(route: Route, value: Json, name: str) -> bool:

@@ -1,7 +1,7 @@
 """Remember the task first, then ask the upstream to do it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from darkroom.domain import ids
@@ -20,13 +20,13 @@ class Order:
 
     owner: str
     model: str
-    input: Mapping[str, Any]
+    input: Mapping[str, Any] = field(repr=False)
     timeout_s: int
     wire_model: str = ""
     route: str | None = None
     preset: str | None = None
-    user: str | None = None
-    metadata: Mapping[str, str]
+    user: str | None = field(default=None, repr=False)
+    metadata: Mapping[str, str] = field(repr=False)
     idempotency_key: str | None = None
     fingerprint: str = ""
     retry_of: str | None = None

@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from darkroom.catalogue.faults import pointer
 from darkroom.ports import ApiKey
 from darkroom.usecases.make_key import make_key
 from darkroom.web.answers import PRIVATE, Answer, json_answer, list_answer, rfc3339
 from darkroom.web.bodies import expect_no_body, read_object
 from darkroom.web.call import Call
-from darkroom.web.problems import Problem
+from darkroom.web.catalogue import catalogue_now
+from darkroom.web.problems import InputFault, Problem
 from darkroom.web.requests import KeyRequest, read_body
 
 REDRIVE_AT_MOST = 500
@@ -16,19 +18,36 @@ REDRIVE_AT_MOST = 500
 def create_key(call: Call) -> Answer:
     """A new key, shown this once."""
     wanted, faults = read_body(KeyRequest, read_object(call.request))
-    if wanted is None:
+    faults += _limit_faults(call, wanted)
+    if wanted is None or faults:
         raise Problem("invalid_request", "no key can be made of this", faults=faults)
     services = call.services
     new = make_key(
         owner=wanted.owner,
         scopes=wanted.scopes,
         name=wanted.name,
+        presets=wanted.presets,
         now=services.clock(),
         fresh=services.fresh,
         key_id=services.key_id,
     )
     services.api_keys.add(new.record)
     return json_answer(201, {**_key(new.record), "key": new.key}, PRIVATE)
+
+
+def _limit_faults(call: Call, wanted: KeyRequest | None) -> list[InputFault]:
+    """A mistyped name would make a key that can do nothing; and one with the scope admin could make another without a limit."""
+    if wanted is None or wanted.presets is None:
+        return []
+    if "admin" in wanted.scopes:
+        return [InputFault("pointer", "/presets", "a key with the scope admin cannot be limited to presets")]
+    catalogue = catalogue_now(call.services)
+    known = ", ".join(catalogue.presets)
+    return [
+        InputFault("pointer", pointer("presets", index), f"there is no such preset; there are {known}")
+        for index, name in enumerate(wanted.presets)
+        if name not in catalogue.presets and name not in catalogue.versions
+    ]
 
 
 def list_keys(call: Call) -> Answer:
@@ -65,6 +84,7 @@ def _key(key: ApiKey) -> dict[str, Any]:
         "id": key.id,
         "owner": key.owner,
         "scopes": sorted(key.scopes),
+        "presets": sorted(key.presets) if key.presets is not None else None,
         "name": key.name,
         "hint": key.hint,
         "created_at": rfc3339(key.created_at),

@@ -15,8 +15,8 @@ class Answer:
     """One HTTP answer; an empty `body` has no content type."""
 
     status: int
-    body: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str = field(default="", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     content_type: str = "application/json"
 
 

@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
 
 from darkroom.errors import StorageUnavailable
-from darkroom.observe import count, say
+from darkroom.observe import count, discreet, say
 from darkroom.web.answers import Answer
 from darkroom.web.auth import authenticate
 from darkroom.web.call import Call, Endpoint
@@ -34,6 +34,7 @@ class Application:
     def __init__(self) -> None:
         self._idle: list[_Resolver] = []
 
+    @discreet
     def respond(self, event: Mapping[str, Any], services: Services, *, remaining_s: float) -> dict[str, Any]:
         """The answer to one event; `remaining_s` is what Lambda leaves of this invocation."""
         now = services.clock()

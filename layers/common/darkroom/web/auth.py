@@ -1,5 +1,7 @@
 """Who is asking: a bearer key, known by its hash, with the scope that the route wants."""
 
+from urllib.parse import unquote
+
 from darkroom.ports import ApiKey, ApiKeys
 from darkroom.usecases.make_key import sha256_of
 from darkroom.web.problems import Problem
@@ -10,7 +12,7 @@ _KEYS_IN_A_QUERY = frozenset({"api_key", "apikey", "key", "access_token", "token
 
 def authenticate(request: Request, api_keys: ApiKeys, *, scope: str | None) -> ApiKey:
     """The caller's key, which has `scope` (None: any key will do); raises Problem 401 or 403, StorageUnavailable."""
-    if request.query_names & _KEYS_IN_A_QUERY or "drk_" in request.query_string:
+    if request.query_names & _KEYS_IN_A_QUERY or "drk_" in unquote(request.query_string):
         raise _unauthorized(
             "a key in the URL ends up in logs: send it as `Authorization: Bearer` and revoke the one that you sent"
         )

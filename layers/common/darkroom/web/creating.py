@@ -3,16 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-from darkroom.catalogue.choosing import Choice, NotOffered, choose_again, choose_model, choose_preset
-from darkroom.catalogue.offers import Catalogue
+from darkroom.catalogue.choosing import Choice, NotOffered, Understood, choose_again, choose_model, choose_preset
 from darkroom.domain.callback_token import sign
 from darkroom.domain.task import Request as Asked
 from darkroom.domain.task import Status, Task
 from darkroom.observe import count
+from darkroom.ports import ApiKey
 from darkroom.usecases.create_task import Created, Order, create_task
 from darkroom.web.answers import Answer
 from darkroom.web.bodies import expect_no_body, read_object
 from darkroom.web.call import Call
+from darkroom.web.catalogue import catalogue_now
 from darkroom.web.idempotency import fingerprint, idempotency_key
 from darkroom.web.origin import callback_origin
 from darkroom.web.problems import InputFault, Problem
@@ -28,19 +29,24 @@ def create(call: Call) -> Answer:
     """One task for the body that was sent."""
     key = idempotency_key(call.request.headers)
     content = read_object(call.request)
+    _permit(call.caller, content.get("preset"), content.get("model"))
     try:
-        wanted, choice = _understand(content, call.services.catalogue)
-    except Problem:
-        if (known := _accepted_before(call, key, fingerprint("create", content))) is not None:
+        wanted, understood = _understand(content, call)
+    except Problem as problem:
+        refused = problem.code == "invalid_request"
+        if refused and (known := _accepted_before(call, key, fingerprint("create", content))) is not None:
             return _answer(call, known)
         raise
+    choice = understood.choice
+    preset = choice.preset
     order = Order(
         owner=call.caller.owner,
         model=choice.model.id,
+        wire_model=choice.route.wire_model,
         route=choice.route.wire_route,
-        preset=choice.preset.id if choice.preset else None,
-        input=choice.complete(wanted.input),
-        timeout_s=wanted.timeout_s or call.services.settings.task_timeout_s,
+        preset=preset.id if preset else None,
+        input=understood.input,
+        timeout_s=wanted.timeout_s or (preset.timeout_s if preset else None) or call.services.settings.task_timeout_s,
         user=wanted.user,
         metadata=wanted.metadata or {},
         idempotency_key=key,
@@ -56,16 +62,19 @@ def retry(call: Call, task_id: str) -> Answer:
     original = own_task(call, task_id)
     if not original.is_terminal:
         raise Problem("not_terminal", f"the task is still {original.status.value}; it can be run again once it has ended")
+    if not call.caller.may_use(original.preset):
+        raise _not_permitted(call.caller)
     asked = call.services.tasks.request_of(original)
-    choice = _still_offered(original, asked, call.services.catalogue)
+    choice = _still_offered(original, asked, call)
     count("UserReruns")
-    return _place(call, _rerun(original, asked, key), choice)
+    return _place(call, _rerun(original, asked, choice, key), choice)
 
 
-def _rerun(original: Task, asked: Asked, key: str | None) -> Order:
+def _rerun(original: Task, asked: Asked, choice: Choice, key: str | None) -> Order:
     return Order(
         owner=original.owner,
         model=original.model,
+        wire_model=choice.route.wire_model,
         route=original.route,
         preset=original.preset,
         input=asked.input,
@@ -78,19 +87,35 @@ def _rerun(original: Task, asked: Asked, key: str | None) -> Order:
     )
 
 
-def _understand(content: Mapping[str, Any], catalogue: Catalogue) -> tuple[TaskRequest, Choice]:
-    """The request and what it chooses; raises Problem invalid_request with every fault."""
+def _permit(caller: ApiKey, preset: object, model: object) -> None:
+    """A key that is limited to presets asks for one of them; raises Problem scope_missing. What is no text is refused later."""
+    if caller.presets is None or (preset is None and model is None):
+        return
+    names = {name.partition("@")[0] for name in caller.presets}
+    if model is not None or (isinstance(preset, str) and preset.partition("@")[0] not in names):
+        raise _not_permitted(caller)
+
+
+def _not_permitted(caller: ApiKey) -> Problem:
+    allowed = ", ".join(sorted(caller.presets or ()))
+    challenge = 'Bearer realm="darkroom", error="insufficient_scope"'
+    return Problem("scope_missing", f"this key may ask for the presets {allowed} only", headers={"WWW-Authenticate": challenge})
+
+
+def _understand(content: Mapping[str, Any], call: Call) -> tuple[TaskRequest, Understood]:
+    """The request and what it chooses; raises Problem: invalid_request with every fault, or scope_missing."""
     wanted, faults = read_body(TaskRequest, content)
-    choice, more = _chosen(content, catalogue)
+    choice, more = _chosen(content, call)
     given = content.get("input")
-    if choice is not None and isinstance(given, dict):
-        more += [InputFault("pointer", fault.pointer, fault.detail) for fault in choice.faults(given)]
-    if faults or more or wanted is None or choice is None:
+    understood = choice.understand(given) if choice is not None and isinstance(given, dict) else None
+    if understood is not None:
+        more += [InputFault("pointer", fault.pointer, fault.detail) for fault in understood.faults]
+    if faults or more or wanted is None or understood is None:
         raise Problem("invalid_request", "the request cannot be used; nothing was stored or sent", faults=[*faults, *more])
-    return wanted, choice
+    return wanted, understood
 
 
-def _chosen(content: Mapping[str, Any], catalogue: Catalogue) -> tuple[Choice | None, list[InputFault]]:
+def _chosen(content: Mapping[str, Any], call: Call) -> tuple[Choice | None, list[InputFault]]:
     preset, model, route = content.get("preset"), content.get("model"), content.get("route")
     if preset is not None and model is not None:
         return None, [InputFault("pointer", "/model", "give either preset or model, not both")]
@@ -100,21 +125,29 @@ def _chosen(content: Mapping[str, Any], catalogue: Catalogue) -> tuple[Choice | 
         return None, [InputFault("pointer", "/route", "a route belongs to a model; a preset has its own")]
     try:
         if isinstance(preset, str):
-            return choose_preset(catalogue, preset), []
+            return _of_preset(preset, call), []
         if isinstance(model, str) and isinstance(route, str | None):
-            return choose_model(catalogue, model, route), []
+            return choose_model(catalogue_now(call.services), model, route, offered=call.services.has_upstream), []
     except NotOffered as error:
         return None, [InputFault("pointer", error.fault.pointer, error.fault.detail)]
     # Of another type than text, which the fields' own check says.
     return None, []
 
 
-def _still_offered(original: Task, asked: Asked, catalogue: Catalogue) -> Choice:
+def _of_preset(name: str, call: Call) -> Choice:
+    choice = choose_preset(catalogue_now(call.services), name, offered=call.services.has_upstream)
+    if choice.preset is not None and not call.caller.may_use(choice.preset.id):
+        raise _not_permitted(call.caller)
+    return choice
+
+
+def _still_offered(original: Task, asked: Asked, call: Call) -> Choice:
+    catalogue, offered = catalogue_now(call.services), call.services.has_upstream
     try:
-        choice = choose_again(catalogue, original.model, original.route)
-        faults = choice.faults(asked.input)
+        choice = choose_again(catalogue, original.model, original.route, original.upstream, offered=offered)
+        faults = choice.understand(asked.input).faults
     except NotOffered as error:
-        faults = [error.fault]
+        faults = (error.fault,)
     if faults:
         detail = "the model has changed since; create a new task"
         raise Problem("invalid_request", detail, faults=[InputFault("pointer", one.pointer, one.detail) for one in faults])
@@ -138,8 +171,8 @@ def _place(call: Call, order: Order, choice: Choice) -> Answer:
         tasks=services.tasks,
         claims=services.claims,
         queue=services.queue,
-        upstream=services.upstream(choice.model.upstream),
-        callback_url=lambda task_id, attempt: _callback_url(call, choice.model.upstream, task_id, attempt),
+        upstream=services.upstream(choice.route.upstream),
+        callback_url=lambda task_id, attempt: _callback_url(call, choice.route.upstream, task_id, attempt),
         timing=services.settings.timing,
         submit_timeout_s=SUBMIT_TIMEOUT_S,
     )

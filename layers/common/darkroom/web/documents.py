@@ -82,7 +82,7 @@ class Task(Document):
     upstream: str
     model: str
     route: str | None
-    """What the upstream was told; null is the model's default route."""
+    """What the upstream was told of a route; null: nothing."""
     upstream_task_id: str | None
     user: str | None
     metadata: dict[str, str]
@@ -113,13 +113,31 @@ class TaskList(_Page):
     data: list[Task]
 
 
+class ReferenceImages(Document):
+    """How a route takes reference images."""
+
+    field: str
+    """The model's own field; `images` serves every model that takes any."""
+    most: Annotated[int, Field(ge=1)]
+    takes: list[Literal["url", "data"]]
+    """Addresses, `data:` URIs, or both."""
+
+
 class ModelRoute(Document):
     """One way to a model."""
 
     name: str
     default: bool
+    upstream: str
+    available: bool
+    """Whether this deployment has the upstream."""
+    size_form: str
+    """How the upstream is told the size: `aspect_ratio + resolution`, one of them, `WxH`, `W*H` or `none`."""
+    images: ReferenceImages | None
+    neutral: dict[str, str]
+    """The neutral fields that it can serve, and the model's own field that each becomes."""
     input_schema: dict[str, Any]
-    """The JSON Schema (2020-12) of `input`."""
+    """The JSON Schema (2020-12) of `input`, in neutral fields and in the model's own."""
 
 
 class Model(Document):
@@ -128,15 +146,30 @@ class Model(Document):
     object: Literal["model"]
     id: str
     upstream: str
+    """The default route's."""
     kind: str
+    status: Literal["current", "legacy"]
+    confidence: Literal["high", "medium", "low"]
+    """How well its facts are known."""
+    replaced_by: str | None
     aliases: list[str]
+    available: bool
+    """Whether this deployment can reach it by any of its routes."""
     routes: list[ModelRoute]
 
 
 class ModelList(_Page):
-    """All current models."""
+    """All models that are not retired."""
 
     data: list[Model]
+
+
+class PresetFallback(Document):
+    """What may serve a preset instead, with defaults of its own."""
+
+    model: str
+    route: str
+    defaults: dict[str, Any]
 
 
 class Preset(Document):
@@ -145,16 +178,26 @@ class Preset(Document):
     object: Literal["preset"]
     id: str
     name: str
-    version: int
+    version: Annotated[int, Field(ge=1)]
+    newest: bool
+    """Whether the bare name means this version."""
     summary: str
     model: str
     route: str
+    available: bool
+    """Whether this deployment has its upstream."""
     defaults: dict[str, Any]
+    overrides: list[str]
+    """The fields of `input` that a request may set."""
+    fallbacks: list[PresetFallback]
+    """What may serve it instead, in this order."""
+    timeout_s: int | None
+    """Holds where a request names none."""
     input_schema: dict[str, Any]
 
 
 class PresetList(_Page):
-    """All presets."""
+    """All presets that the key may ask for, in each version that is kept."""
 
     data: list[Preset]
 
@@ -166,6 +209,8 @@ class Key(Document):
     id: str
     owner: str
     scopes: list[Literal["tasks:write", "tasks:read", "admin"]]
+    presets: list[str] | None
+    """All that it may ask for, by name or id; null: everything."""
     name: str | None
     hint: str
     """Its last four characters."""

@@ -2,44 +2,78 @@
 
 from typing import Any
 
-from darkroom.catalogue.offers import DEFAULT_ROUTE, Model, Preset
+from darkroom.catalogue.offers import DEFAULT_ROUTE, NEUTRAL, Catalogue, Fallback, Model, Preset, References, Route
 from darkroom.web.answers import Answer, list_answer
 from darkroom.web.call import Call
+from darkroom.web.catalogue import catalogue_now
+from darkroom.wiring import Services
 
 
 def list_models(call: Call) -> Answer:
-    """Every current model."""
-    return list_answer([_model(model) for model in call.services.catalogue.models.values()])
+    """Every model that is not retired; whether this deployment can reach it, `available` says."""
+    services = call.services
+    return list_answer([_model(model, services) for model in catalogue_now(services).models.values()])
 
 
 def list_presets(call: Call) -> Answer:
-    """Every preset in its current version."""
-    return list_answer([_preset(preset) for preset in call.services.catalogue.presets.values()])
+    """Every preset that the caller's key may ask for, in each version that is kept."""
+    services = call.services
+    catalogue = catalogue_now(services)
+    allowed = [preset for preset in catalogue.versions.values() if call.caller.may_use(preset.id)]
+    return list_answer([_preset(preset, catalogue, services) for preset in allowed])
 
 
-def _model(model: Model) -> dict[str, Any]:
+def _model(model: Model, services: Services) -> dict[str, Any]:
+    routes = [_route(route, services) for route in model.routes.values()]
     return {
         "object": "model",
         "id": model.id,
-        "upstream": model.upstream,
+        "upstream": model.routes[DEFAULT_ROUTE].upstream,
         "kind": model.kind,
+        "status": model.status,
+        "confidence": model.confidence,
+        "replaced_by": str(model.replaced_by) if model.replaced_by else None,
         "aliases": list(model.aliases),
-        "routes": [
-            {"name": route.name, "default": route.name == DEFAULT_ROUTE, "input_schema": route.schema}
-            for route in model.routes.values()
-        ],
+        "available": any(route["available"] for route in routes),
+        "routes": routes,
     }
 
 
-def _preset(preset: Preset) -> dict[str, Any]:
+def _route(route: Route, services: Services) -> dict[str, Any]:
+    return {
+        "name": route.name,
+        "default": route.name == DEFAULT_ROUTE,
+        "upstream": route.upstream,
+        "available": services.has_upstream(route.upstream),
+        "size_form": route.size_form,
+        "images": _references(route.references) if route.references else None,
+        "neutral": {name: own for name in NEUTRAL if (own := route.field_of(name))},
+        "input_schema": route.input_schema,
+    }
+
+
+def _references(references: References) -> dict[str, Any]:
+    return {"field": references.field, "most": references.most, "takes": list(references.takes)}
+
+
+def _preset(preset: Preset, catalogue: Catalogue, services: Services) -> dict[str, Any]:
     return {
         "object": "preset",
         "id": preset.id,
         "name": preset.name,
         "version": preset.version,
+        "newest": catalogue.presets[preset.name] is preset,
         "summary": preset.summary,
         "model": preset.model.id,
         "route": preset.route.name,
+        "available": services.has_upstream(preset.route.upstream),
         "defaults": preset.defaults,
+        "overrides": list(preset.overrides),
+        "fallbacks": [_fallback(fallback) for fallback in preset.fallbacks],
+        "timeout_s": preset.timeout_s,
         "input_schema": preset.schema,
     }
+
+
+def _fallback(fallback: Fallback) -> dict[str, Any]:
+    return {"model": fallback.model.id, "route": fallback.route.name, "defaults": fallback.defaults}

@@ -1,5 +1,7 @@
-"""The schema of a create's body: one branch for each preset and each model, with the very input that it takes."""
+"""The schema of a create's body: one branch for each preset and each kind of model, with the very input that it takes."""
 
+import json
+from collections.abc import Iterator
 from typing import Any
 
 from darkroom.catalogue.offers import DEFAULT_ROUTE, Catalogue, Model, Preset, Route
@@ -16,38 +18,51 @@ def task_request(catalogue: Catalogue) -> Json:
     properties = {
         name: {k: v for k, v in one.items() if k not in ("title", "default")} for name, one in schema["properties"].items()
     }
-    branches = [_preset(preset) for preset in catalogue.presets.values()]
-    branches += [branch for model in catalogue.models.values() for branch in _model(model)]
     return {
         "type": "object",
         "description": schema["description"],
         "properties": properties,
         "required": ["input"],
         "additionalProperties": False,
-        "oneOf": branches,
+        "oneOf": [*(_preset(preset, catalogue) for preset in catalogue.versions.values()), *_models(catalogue)],
     }
 
 
-def _preset(preset: Preset) -> Json:
+def _preset(preset: Preset, catalogue: Catalogue) -> Json:
+    names = [preset.name, preset.id] if catalogue.presets[preset.name] is preset else [preset.id]
     return {
-        "title": f"preset {preset.name}",
-        "properties": {"preset": {"enum": [preset.name, preset.id]}, "model": _NULL, "route": _NULL, "input": preset.schema},
+        "title": f"preset {preset.id}",
+        "properties": {"preset": {"enum": names}, "model": _NULL, "route": _NULL, "input": preset.schema},
         "required": ["preset"],
     }
 
 
-def _model(model: Model) -> list[Json]:
+def _models(catalogue: Catalogue) -> Iterator[Json]:
+    """Models that are asked for alike share a branch."""
+    alike: dict[str, tuple[list[str], list[str], Route]] = {}
+    for model in catalogue.models.values():
+        for names, route, routes in _ways(model):
+            mark = json.dumps([route.input_schema, routes])
+            alike.setdefault(mark, ([], routes, route))[0].extend(names)
+    for names, routes, route in alike.values():
+        yield _branch(names, routes, route)
+
+
+def _ways(model: Model) -> Iterator[tuple[list[str], Route, list[str]]]:
+    """Names that lead to a route, and the words for it that may stand beside them; the default one need not be said."""
     free = [model.id, *(alias for alias, implied in model.aliases.items() if implied is None)]
-    branches = [_named(route, free, default=route.name == DEFAULT_ROUTE) for route in model.routes.values()]
-    implied = [(alias, model.routes[name]) for alias, name in model.aliases.items() if name is not None]
-    return branches + [_named(route, [alias], default=True) for alias, route in implied]
+    for route in model.routes.values():
+        yield free, route, [route.name, *([""] if route.name == DEFAULT_ROUTE else [])]
+    for alias, implied in model.aliases.items():
+        if implied is not None:
+            yield [alias], model.routes[implied], [implied, ""]
 
 
-def _named(route: Route, names: list[str], *, default: bool) -> Json:
-    """One route under some names; where it is the default one it need not be given."""
-    routes = [route.name, None] if default else [route.name]
+def _branch(names: list[str], routes: list[str], route: Route) -> Json:
+    optional = "" in routes
+    words = [word or None for word in routes]
     return {
-        "title": f"model {names[0]}, route {route.name}",
-        "properties": {"model": {"enum": names}, "route": {"enum": routes}, "preset": _NULL, "input": route.schema},
-        "required": ["model"] if default else ["model", "route"],
+        "title": f"model {names[0]}{' and others' if len(names) > 1 else ''}, route {route.name}",
+        "properties": {"model": {"enum": names}, "route": {"enum": words}, "preset": _NULL, "input": route.input_schema},
+        "required": ["model"] if optional else ["model", "route"],
     }

@@ -139,13 +139,15 @@ OPERATIONS: Mapping[str, Operation] = {
     "listModels": Operation(
         tag="catalogue",
         summary="List the models",
-        description="With the JSON Schema of each route's input.",
+        description="With the JSON Schema of each route's input. A deployment may have models and presets of its own: this is "
+        "what holds, and the schema of a create in this document knows only what is shipped.",
         good={200: Good(what="All of them.", body=doc.ModelList, headers=("Cache-Control",))},
     ),
     "listPresets": Operation(
         tag="catalogue",
         summary="List the presets",
-        description="A preset names a purpose; which model serves it may change, with a new version.",
+        description="A preset names a purpose; which model serves it may change, with a new version. Only what the key may "
+        "ask for is shown.",
         good={200: Good(what="All of them.", body=doc.PresetList, headers=("Cache-Control",))},
     ),
     "createKey": Operation(

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from darkroom.catalogue.faults import pointer
-from darkroom.usecases.make_key import NAME_LENGTH, OWNER
+from darkroom.usecases.make_key import MOST_PRESETS, NAME_LENGTH, OWNER, PRESET
 from darkroom.web.problems import InputFault
 
 MAX_PAIRS = 16
@@ -14,6 +14,7 @@ MAX_PAIRS = 16
 Name = Annotated[str, Field(max_length=40)]
 Value = Annotated[str, Field(max_length=500)]
 Scope = Literal["tasks:write", "tasks:read", "admin"]
+PresetName = Annotated[str, Field(pattern=PRESET.replace(r"(?!\n)", ""))]
 
 
 class _Body(BaseModel):
@@ -38,6 +39,17 @@ class KeyRequest(_Body):
     owner: Annotated[str, Field(pattern=OWNER.replace(r"(?!\n)", ""), description="The application or tenant that will use it.")]
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=3, strict=True)]
     name: Annotated[str, Field(min_length=1, max_length=NAME_LENGTH, description="For people.")] | None = None
+    presets: (
+        Annotated[
+            list[PresetName],
+            Field(
+                min_length=1,
+                max_length=MOST_PRESETS,
+                description="All that it may ask for, by name (every version) or by id (that one); without it everything.",
+            ),
+        ]
+        | None
+    ) = None
 
 
 B = TypeVar("B", bound=_Body)
@@ -89,6 +101,8 @@ def _say(error: Mapping[str, Any], known: str) -> str:
             return f"must be at least {facts['ge']}"
         case "less_than_equal":
             return f"must be at most {facts['le']}"
+        case "string_pattern_mismatch" if "presets" in error["loc"]:
+            return "must name a preset, such as poster or poster@1"
         case "string_pattern_mismatch":
             return "must have 1 to 64 letters, digits, dots, dashes or underscores, the first one a letter or digit"
         case _:

@@ -14,20 +14,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """Where an adapter's class is (`module:Class`), and where its gateway is."""
+    """Where an adapter's class is (`module:Class`), and where its gateway is.
+
+    `offered`: whether the pipeline already keeps its promises for tasks of this upstream. The models of the others are
+    listed, marked as not available, and refused.
+    """
 
     at: str
     base_url: "Callable[[Settings], str]"
+    offered: bool = True
 
 
 _HERE = "darkroom.adapters.upstreams"
 
 ADAPTERS: Mapping[str, Adapter] = {
     "hiapi": Adapter(f"{_HERE}.hiapi:HiApi", lambda settings: settings.hiapi_base_url),
-    "hiapi_images": Adapter(f"{_HERE}.hiapi_images:HiApiImages", lambda settings: settings.hiapi_base_url),
-    "hiapi_chat": Adapter(f"{_HERE}.hiapi_chat:HiApiChat", lambda settings: settings.hiapi_base_url),
-    "pixapi": Adapter(f"{_HERE}.pixapi_async:PixapiAsync", lambda settings: settings.pixapi_base_url),
-    "pixapi_images": Adapter(f"{_HERE}.pixapi_images:PixapiImages", lambda settings: settings.pixapi_base_url),
+    "hiapi_images": Adapter(f"{_HERE}.hiapi_images:HiApiImages", lambda settings: settings.hiapi_base_url, offered=False),
+    "hiapi_chat": Adapter(f"{_HERE}.hiapi_chat:HiApiChat", lambda settings: settings.hiapi_base_url, offered=False),
+    "pixapi": Adapter(f"{_HERE}.pixapi_async:PixapiAsync", lambda settings: settings.pixapi_base_url, offered=False),
+    "pixapi_images": Adapter(f"{_HERE}.pixapi_images:PixapiImages", lambda settings: settings.pixapi_base_url, offered=False),
 }
 """An upstream's name is part of its tasks' rows and callback URLs: once used it stays."""
 

@@ -1,0 +1,65 @@
+"""The slow checks of a catalogue, which need its JSON Schemas to be applied: for what somebody else wrote."""
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from darkroom.catalogue.choosing import Choice
+from darkroom.catalogue.entries import check
+from darkroom.catalogue.offers import Catalogue, Json, Preset, Route
+
+_PROMPT = "a red kite over a quiet bay"
+
+
+def check_closely(catalogue: Catalogue, models: Collection[str]) -> None:
+    """That the schemas of `models` are right and fit their tables, and that every preset's defaults can be sent.
+
+    Raises ConfigurationError that names the entry.
+    """
+    for model in catalogue.models.values():
+        if model.id in models:
+            for route in model.routes.values():
+                _check_route(route)
+    for preset in catalogue.versions.values():
+        for choice in _choices(preset):
+            _check_defaults(choice, preset)
+
+
+def _check_route(route: Route) -> None:
+    where = f"model {route.model}, route {route.name}"
+    check(where, not any(_references_of(route.schema)), "its schema must not refer to another one ($ref)")
+    judge = route.validator
+    for own, value in _made(route):
+        fits = judge.evolve(schema=route.schema["properties"][own]).is_valid(value)
+        check(where, fits, f"{value} is not what its field {own} allows")
+    # Each rule is applied once, whatever comes of it: a pattern that is none shows only then.
+    list(judge.iter_errors(dict.fromkeys(route.fields, "")))
+
+
+def _made(route: Route) -> Iterator[tuple[str, Any]]:
+    """What tables and defaults put into the model's own fields."""
+    if route.sizes:
+        yield from ((route.sizes.field, value) for row in route.sizes.table.values() for value in row.values())
+    yield from ((name, one["default"]) for name, one in route.schema["properties"].items() if "default" in one)
+
+
+def _references_of(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from ("$ref" for name in value if name in ("$ref", "$dynamicRef"))
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for one in inner:
+        yield from _references_of(one)
+
+
+def _choices(preset: Preset) -> Iterator[Choice]:
+    yield Choice(model=preset.model, route=preset.route, preset=preset, defaults=preset.defaults)
+    for one in preset.fallbacks:
+        yield Choice(model=one.model, route=one.route, preset=preset, defaults=one.defaults)
+
+
+def _check_defaults(choice: Choice, preset: Preset) -> None:
+    given: Json = {"prompt": _PROMPT} if "prompt" in preset.overrides else {}
+    for fault in choice.understand(given).faults:
+        name = fault.pointer.rpartition("/")[2]
+        # What is required the caller may still bring.
+        brought = name in preset.overrides and (name == "prompt" or fault.detail.startswith("is required"))
+        check(f"preset {preset.id}, {choice.model.id}", brought, f"{fault.pointer} {fault.detail}")
