@@ -1,18 +1,36 @@
 """Logs and metrics: one line and a few counts per event, written at the edge; secrets never get this far."""
 
+import logging
 import warnings
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import wraps
+from traceback import extract_tb
+from typing import Any, ParamSpec, TypeVar
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from darkroom.domain.redact import redact
+from darkroom.errors import ConfigurationError, StoreError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_OUR_WORDS = (ConfigurationError, StoreError)
+"""Errors whose texts we wrote: they name settings, services and ids. Every other text may quote what somebody sent."""
+
+_TEXT_CHARACTERS = 4096
+_SIMPLE = (int, float)
 
 logger = Logger(service="darkroom", use_rfc3339=True, utc=True)
 metrics = Metrics(namespace="Darkroom", service="darkroom")
 
 # An event that counts nothing is no reason for a warning.
 warnings.filterwarnings("ignore", message="No application metrics to publish")
+
+
+class Unforeseen(Exception):
+    """An error that nobody named, without its text; our log has its kind and its way."""
 
 
 def count(name: str, value: float = 1) -> None:
@@ -27,10 +45,58 @@ def gauge_seconds(name: str, value: float) -> None:
 
 
 def say(message: str, *, level: str = "info", **facts: Any) -> None:
-    """One log line; empty facts are left out, texts are redacted and capped."""
-    told = {
-        name: redact(fact, 4096) if isinstance(fact, str) else fact
-        for name, fact in facts.items()
-        if fact not in (None, "", 0, False)
-    }
+    """One log line; empty facts are left out, texts are redacted and capped, of other things only the kind is told."""
+    told = {name: _told(fact) for name, fact in facts.items() if fact not in (None, "", 0, False)}
     getattr(logger, level)(message, extra=told)
+
+
+def discreet(work: Callable[P, R]) -> Callable[P, R]:
+    """For what Lambda calls: it would log an error that leaves us with its text, so one that nobody named leaves without."""
+
+    @wraps(work)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return work(*args, **kwargs)
+        except _OUR_WORDS:
+            raise
+        except Exception as error:
+            logger.exception("unforeseen")
+            raise Unforeseen(type(error).__name__) from None
+
+    return call
+
+
+def words_of(error: BaseException) -> str:
+    """What may be told of an error: its text where it is ours, otherwise only its kind."""
+    return redact(str(error), _TEXT_CHARACTERS) if isinstance(error, _OUR_WORDS) else type(error).__name__
+
+
+class _Discretion(logging.Filter):
+    """Puts an error's kind and way in the place of its traceback, which would quote the error's text."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            record.exc_info = None
+            record.exception_name = type(error).__name__
+            record.exception = "\n".join(_way(error))
+        return True
+
+
+logger.addFilter(_Discretion())
+
+
+def _way(error: BaseException) -> Iterator[str]:
+    """From the first error of a chain to the last: what each was, and through which lines it went."""
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if before is not None:
+        yield from _way(before)
+    yield words_of(error)
+    for frame in extract_tb(error.__traceback__, limit=-20):
+        yield f"  {frame.filename}:{frame.lineno} in {frame.name}"
+
+
+def _told(fact: object) -> str | float:
+    if isinstance(fact, str):
+        return redact(fact, _TEXT_CHARACTERS)
+    return fact if isinstance(fact, _SIMPLE) else type(fact).__name__

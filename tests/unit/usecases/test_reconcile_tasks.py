@@ -2,7 +2,7 @@
 
 import pytest
 
-from darkroom.errors import StorageUnavailable
+from darkroom.errors import ConfigurationError, StorageUnavailable
 from darkroom.usecases.look_at_task import Look
 from darkroom.usecases.reconcile_tasks import reconcile_tasks
 from tests.support.world import World
@@ -61,6 +61,22 @@ def test_a_row_that_nobody_understands_starves_no_other() -> None:
         reconcile_tasks(clock=world.clock, tasks=world.tasks, look=look, limit=10, until=world.now + 1, threads=1)
 
     assert looked == ids
+
+
+def test_a_task_whose_upstream_is_gone_does_not_silence_the_others() -> None:
+    world = World()
+    orphan, other = world.create().task.id, world.create().task.id
+    world.now += 61
+
+    def look(task_id: str) -> Look:
+        if task_id == orphan:
+            raise ConfigurationError("no upstream is called 'gone'")
+        return world.look(task_id)
+
+    report = reconcile_tasks(clock=world.clock, tasks=world.tasks, look=look, limit=10, until=world.now + 1, threads=4)
+
+    assert {one.task_id: one.outcome for one in report.looks} == {orphan: "misconfigured", other: "working"}
+    assert report.looked_at == 1
 
 
 def test_what_does_not_fit_the_time_stays_due_for_the_next_sweep() -> None:

@@ -1,6 +1,6 @@
 """What an upstream says about an attempt, and what that means for the task: the only way from outside into the state machine."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from darkroom.domain.task import IN_FLIGHT, Output, Phase, Task, TaskError
@@ -30,9 +30,9 @@ class News:
     upstream_task_id: str | None = None
     outputs: tuple[Output, ...] = ()
     error: TaskError | None = None
-    word: str = ""
+    word: str = field(default="", repr=False)
     request_id: str | None = None
-    raw: bytes = b""
+    raw: bytes = field(default=b"", repr=False)
 
 
 class Verdict(StrEnum):

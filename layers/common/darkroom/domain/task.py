@@ -13,7 +13,7 @@ Times are Unix seconds; spans are seconds. Nothing here reads a clock.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Self
 
@@ -105,9 +105,9 @@ class Timing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """One result as the upstream offers it: a URL that may die soon."""
+    """One result as the upstream offers it: a URL that may die soon, and opens the picture to anybody until then."""
 
-    url: str
+    url: str = field(repr=False)
     expires_at: float | None = None
 
 
@@ -134,21 +134,21 @@ class TaskError:
     """Why a task ended without (all of) what was asked; `charged` is yes, no or unknown."""
 
     code: str
-    message: str
+    message: str = field(repr=False)  # the upstream's words may be in it, and they may quote the prompt
     retryable: str = "manual"
     charged: str = "unknown"
     upstream_code: str | None = None
-    upstream_message: str | None = None
+    upstream_message: str | None = field(default=None, repr=False)
     upstream_request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What the application asked, and the exact bytes that are (re-)sent upstream for it."""
+    """What the application asked, and the exact bytes that are (re-)sent upstream for it; none of it is in a repr."""
 
-    input: Mapping[str, Any]
-    body: bytes
-    metadata: Mapping[str, str]
+    input: Mapping[str, Any] = field(repr=False)
+    body: bytes = field(repr=False)
+    metadata: Mapping[str, str] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +165,7 @@ class Task:
     next_check_at: float | None
     route: str | None = None
     preset: str | None = None
-    user: str | None = None
+    user: str | None = field(default=None, repr=False)
     retry_of: str | None = None
     version: int = 1
     attempt: int = 1

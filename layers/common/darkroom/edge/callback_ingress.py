@@ -7,7 +7,7 @@ from typing import Any
 
 from darkroom.domain.ids import is_task_id
 from darkroom.errors import SignatureRejected, StorageUnavailable, TaskChanged, TokenRejected
-from darkroom.observe import count, say
+from darkroom.observe import count, discreet, say
 from darkroom.usecases.receive_callback import Received, receive_callback
 from darkroom.wiring import Services
 
@@ -16,22 +16,23 @@ BUDGET_S = 7.0
 """Of the 10 s that HiAPI waits for an answer (HiAPI examples, README)."""
 
 
+@discreet
 def receive(event: Mapping[str, Any], services: Services, *, remaining_s: float) -> dict[str, Any]:
     """The answer to one delivery; `remaining_s` is what Lambda leaves of this invocation."""
     until = services.clock() + min(BUDGET_S, remaining_s - 2.0)
-    path = event.get("pathParameters") or {}
-    upstream, task_id = str(path.get("upstream", "")), str(path.get("task_id", ""))
+    path = _texts(event.get("pathParameters"))
+    upstream, task_id, token = (path.get(name, "") for name in ("upstream", "task_id", "token"))
     raw = _raw(event)
-    if raw is None or len(raw) > MAX_BYTES:
+    if len(raw) > MAX_BYTES:
         return _reject(413, "too_large", f"a callback has at most {MAX_BYTES} bytes", task_id)
-    if not (services.has_upstream(upstream) and is_task_id(task_id)):
+    if not (services.has_upstream(upstream) and is_task_id(task_id) and token.isascii()):
         return _reject(404, "not_found", "no such callback address", task_id)
     try:
         received = receive_callback(
             upstream=services.upstream(upstream),
             task_id=task_id,
-            token=str(path.get("token", "")),
-            headers=event.get("headers") or {},
+            token=token,
+            headers=_texts(event.get("headers")),
             raw=raw,
             keys=services.signing_keys(),
             lease=services.new_lease(),
@@ -53,15 +54,20 @@ def receive(event: Mapping[str, Any], services: Services, *, remaining_s: float)
     return _tell(received, task_id)
 
 
-def _raw(event: Mapping[str, Any]) -> bytes | None:
-    """The very bytes that were sent; None when API Gateway's base64 is none."""
-    body = event.get("body") or ""
+def _texts(given: object) -> dict[str, str]:
+    """Headers or path parameters: texts by name, whatever shape the event has."""
+    return {str(name): str(value) for name, value in given.items()} if isinstance(given, Mapping) else {}
+
+
+def _raw(event: Mapping[str, Any]) -> bytes:
+    """The very bytes that were sent. What is called base64 and is none stays as it is: nobody will have signed that."""
+    body = str(event.get("body") or "").encode("utf-8", errors="surrogatepass")
     if not event.get("isBase64Encoded"):
-        return str(body).encode("utf-8", errors="surrogateescape")
+        return body
     try:
         return base64.b64decode(body, validate=True)
     except ValueError:
-        return None
+        return body
 
 
 def _tell(received: Received, task_id: str) -> dict[str, Any]:

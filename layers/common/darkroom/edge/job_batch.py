@@ -2,17 +2,27 @@
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 from darkroom.adapters.queue import read_job
+from darkroom.edge.quoting import unquoted
 from darkroom.errors import ConfigurationError, StoreError
-from darkroom.observe import count, say
+from darkroom.observe import count, discreet, say, words_of
 from darkroom.usecases.work_job import Worked, work_job
 from darkroom.wiring import Services
 
 _RESERVE_S = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """A job that has to come back, and what may be told of the reason."""
+
+    why: str
+
+
+@discreet
 def work_batch(event: Mapping[str, Any], services: Services, *, remaining_s: float) -> dict[str, Any]:
     """SQS's partial batch response: the ids of the messages that have to come back.
 
@@ -25,16 +35,21 @@ def work_batch(event: Mapping[str, Any], services: Services, *, remaining_s: flo
     with ThreadPoolExecutor(max_workers=len(records)) as pool:
         outcomes = list(pool.map(lambda record: _work(record, services, until), records))
     for record, outcome in zip(records, outcomes, strict=True):
-        _tell(record, outcome)
+        _tell(record, outcome, services)
     count("JobsWorked", len(records))
-    failed = [record["messageId"] for record, outcome in zip(records, outcomes, strict=True) if isinstance(outcome, Exception)]
+    failed = [record["messageId"] for record, outcome in zip(records, outcomes, strict=True) if isinstance(outcome, _Failed)]
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
-def _work(record: Mapping[str, Any], services: Services, until: float) -> Worked | Exception:
+def _work(record: Mapping[str, Any], services: Services, until: float) -> Worked | _Failed:
+    """Failed jobs go back to the queue; after five times they lie in the dead-letter queue, and an alarm says so."""
+    try:
+        job = read_job(record["body"])
+    except ValueError as error:
+        return _Failed(str(error))
     try:
         return work_job(
-            read_job(record["body"]),
+            job,
             lease=services.new_lease(),
             clock=services.clock,
             jitter=services.jitter,
@@ -44,14 +59,13 @@ def _work(record: Mapping[str, Any], services: Services, until: float) -> Worked
             store=lambda task, resume: services.store(task, resume=resume, until=until),
         )
     except (StoreError, ConfigurationError, ValueError) as error:
-        # Back to the queue; after five times it lies in the dead-letter queue, and an alarm says so.
-        return error
+        return _Failed(words_of(error))
 
 
-def _tell(record: Mapping[str, Any], outcome: Worked | Exception) -> None:
-    if isinstance(outcome, Exception):
+def _tell(record: Mapping[str, Any], outcome: Worked | _Failed, services: Services) -> None:
+    if isinstance(outcome, _Failed):
         tries = record.get("attributes", {}).get("ApproximateReceiveCount")
-        say("job failed", level="error", message_id=record["messageId"], fault=str(outcome), tries=tries, job=record.get("body"))
+        say("job failed", level="error", message_id=record["messageId"], fault=outcome.why, tries=tries, job=record.get("body"))
         count("JobsFailed")
         return
     task = outcome.task
@@ -61,7 +75,7 @@ def _tell(record: Mapping[str, Any], outcome: Worked | Exception) -> None:
         task_id=task.id if task else None,
         phase=task.phase.value if task else None,
         downloads=outcome.downloads,
-        fault=outcome.fault,
+        fault=unquoted(outcome.fault, task, services.tasks),
     )
     if task is not None and task.is_terminal and outcome.outcome in ("stored", "failed"):
         count(f"Tasks{task.status.value.capitalize()}")

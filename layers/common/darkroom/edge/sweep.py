@@ -1,7 +1,9 @@
 """One sweep of the reconciler, with what it found told once: used by the schedule and by the admin route."""
 
 from darkroom.domain.task import Phase, Task
-from darkroom.observe import count, gauge_seconds, say
+from darkroom.edge.quoting import unquoted
+from darkroom.errors import StorageUnavailable
+from darkroom.observe import count, discreet, gauge_seconds, say
 from darkroom.usecases.look_at_task import Look, look_at_task
 from darkroom.usecases.reconcile_tasks import Report, reconcile_tasks
 from darkroom.wiring import Services
@@ -14,6 +16,7 @@ _RESERVE_S = 12.0
 _ACCOUNT_TROUBLE = frozenset({"upstream_auth", "upstream_quota"})
 
 
+@discreet
 def sweep(services: Services, *, remaining_s: float) -> Report:
     """Look at every overdue task; what does not fit in `remaining_s` is left for the next sweep, oldest first."""
     report = reconcile_tasks(
@@ -66,11 +69,11 @@ def _tell_look(look: Look, services: Services) -> None:
     expired = task is not None and task.phase is Phase.EXPIRED and look.moved
     say(
         "look",
-        level="warning" if expired or look.not_replayed or look.outcome == "storage_error" else "info",
+        level="warning" if expired or look.not_replayed or look.outcome in ("storage_error", "misconfigured") else "info",
         outcome=look.outcome,
         task_id=look.task_id,
         phase=task.phase.value if task else None,
-        fault=look.fault,
+        fault=unquoted(look.fault, task, services.tasks),
         refused=look.refused,
         not_replayed=look.not_replayed,
         upstream_task_id=task.upstream_task_id if task else None,
@@ -84,9 +87,17 @@ def _ticket(task: Task | None, services: Services, *, expired: bool) -> dict[str
     """What a support ticket about an expired task needs: the upstream's last body and its request id."""
     if task is None or not expired:
         return {}
-    evidence = services.tasks.evidence(task.id)
     return {
-        "error": task.error.message if task.error else None,
+        "error": unquoted(task.error.message if task.error else None, task, services.tasks),
         "upstream_request_id": task.error.upstream_request_id if task.error else None,
-        "upstream_last_body": evidence.body if evidence else None,
+        "upstream_last_body": unquoted(_last_body(task, services), task, services.tasks),
     }
+
+
+def _last_body(task: Task, services: Services) -> str | None:
+    try:
+        evidence = services.tasks.evidence(task.id)
+    except StorageUnavailable:
+        # The work of this sweep is done; what can still be told is told.
+        return None
+    return evidence.body if evidence else None

@@ -20,7 +20,7 @@ from darkroom.usecases.submit_task import submit_task
 STORE_GIVE_UP_S = 24 * 3600
 """A success whose bytes cannot be brought home for a day has failed; HiAPI keeps outputs for about 7 days."""
 
-_QUIET = frozenset({"not_due", "changed", "left", "storage_error"})
+_QUIET = frozenset({"not_due", "changed", "left", "storage_error", "misconfigured"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

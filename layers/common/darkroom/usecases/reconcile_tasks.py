@@ -4,7 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from darkroom.errors import StoreError
+from darkroom.errors import ConfigurationError, StoreError
 from darkroom.ports import Clock, Tasks
 from darkroom.usecases.look_at_task import Look
 
@@ -45,6 +45,9 @@ def reconcile_tasks(
             return look(task_id)
         except StoreError as error:
             return Look(outcome="storage_error", task_id=task_id, fault=str(error))
+        except ConfigurationError as error:
+            # A task of an upstream that is no longer set up must not silence the others' sweep.
+            return Look(outcome="misconfigured", task_id=task_id, fault=str(error))
 
     looks: list[Look] = []
     if due:
