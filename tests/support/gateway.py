@@ -20,6 +20,9 @@ PNG = bytes.fromhex(
 
 COLLAPSING = Promises(collapses_repeats_for_s=23 * 3600, calls_back=True, signs_callbacks=True)
 SILENT = Promises()
+EVIL = (Output(url="https://cdn.test/evil/0.png"),)
+"""What an unsigned callback would have us fetch."""
+
 KEYS_KEPT_S = 24 * 3600
 """Afterwards the same request is a new, billed task (HiAPI's SDKs, README)."""
 
@@ -35,7 +38,7 @@ def timeless() -> float:
 
 @dataclass(slots=True, kw_only=True)
 class Generation:
-    """One task at the gateway; `told` is every end that it ever had."""
+    """One task at the gateway; `told` is every end that it ever had, `variants` what its first output may also be."""
 
     id: str
     key: str
@@ -44,6 +47,7 @@ class Generation:
     says: Says = Says.QUEUED
     outputs: tuple[Output, ...] = ()
     contents: tuple[bytes, ...] = ()
+    variants: frozenset[bytes] = frozenset()
     error: TaskError | None = None
     told: set[Says] = field(default_factory=set)
 
@@ -131,6 +135,9 @@ class Gateway:
         body = json.loads(raw)
         generation = self.generations.get(body.get("taskId", ""))
         trusted = headers.get("trusted") == "yes"
+        if "lie" in body:
+            lie = News(says=Says.SUCCEEDED, attempt=attempt, by="callback", upstream_task_id=body["taskId"], outputs=EVIL)
+            return Heard(trusted=False, news=lie, raw=raw)
         if generation is None or not generation.is_finished:
             return Heard(trusted=trusted, news=None, why="not terminal", raw=raw)
         news = generation.news(attempt, "callback")

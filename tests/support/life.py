@@ -240,6 +240,7 @@ class Life:
             gateway.succeed(generation.task_id, pictures=fate.pictures, content=fate.content)
             if fate.answers:
                 self.world.downloads.serve(generation.outputs[0].url, *fate.answers)
+                generation.variants = frozenset(one for one in fate.answers if isinstance(one, bytes))
         else:
             gateway.fail(generation.task_id)
         if fate.called_back and gateway.promises.calls_back and generation.callback_url:

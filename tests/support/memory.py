@@ -260,10 +260,12 @@ class MemoryQueue:
 
     on_call: OnCall = nothing_happens
     jobs: list[Job] = field(default_factory=list)
+    sent: list[Job] = field(default_factory=list)
     dead: list[Job] = field(default_factory=list)
 
     def send(self, job: Job) -> None:
         self.jobs.append(job)
+        self.sent.append(job)
 
     def redrive(self, *, limit: int) -> int:
         moved, self.dead = self.dead[:limit], self.dead[limit:]

@@ -12,7 +12,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from darkroom.domain.callback_token import SigningKey, sign
 from darkroom.domain.news import Says
 from darkroom.errors import (
-    CallbackRejected,
     DarkroomError,
     DownloadInterrupted,
     OutcomeUnknown,
@@ -158,7 +157,7 @@ class Pipeline(RuleBasedStateMachine):
         if (one := self._generation(which)) and not one.is_finished:
             one.says = Says.GENERATING
 
-    @rule(which=WHICH, how=st.sampled_from(["token", "signature", "another's token", "another's body"]))
+    @rule(which=WHICH, how=st.sampled_from(["token", "signature", "another's token", "another's body", "unsigned lie"]))
     def forge(self, which: int, how: str) -> None:
         one, other = self._generation(which), self._generation(which + 1)
         if one is None or other is None:
@@ -168,8 +167,8 @@ class Pipeline(RuleBasedStateMachine):
         if how == "another's body" and before.upstream_task_id in (None, other.id):
             return
         ended = self.life.process("forger", lambda: self._forged(one, other, how))
-        rejected = isinstance(ended.error, CallbackRejected) or not ended.well or how == "another's body"
-        changed = self.world.task(one.task_id) != before
+        rejected = not ended.well or how in ("another's body", "unsigned lie")
+        changed = self.world.task(one.task_id) != before and how != "unsigned lie"
         self.life.witness.that(NEVER_FOOLED, rejected and not changed, f"a callback with a forged {how} was let in")
 
     @rule(kind=st.sampled_from(sorted(BEFORE)), times=st.integers(1, 3))
@@ -249,6 +248,8 @@ class Pipeline(RuleBasedStateMachine):
         if how == "another's token":
             token = theirs if other.task_id != one.task_id else stranger
             return self.world.call_back(one.task_id, token=token)
+        if how == "unsigned lie":
+            return self.world.call_back(one.task_id, token=ours, trusted=False, body={"taskId": one.id, "lie": True})
         if how == "another's body":
             return self.world.call_back(one.task_id, token=ours, body={"taskId": other.id})
         return self.world.call_back(one.task_id, token=stranger if how == "token" else ours, forged=how == "signature")

@@ -4,8 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from darkroom.domain.news import Says
-from darkroom.domain.task import Output
-from darkroom.errors import DownloadInterrupted, OutcomeUnknown, OutputGone, UpstreamRefused, UpstreamUnavailable
+from darkroom.domain.task import Output, Timing
+from darkroom.errors import (
+    DownloadInterrupted,
+    OutcomeUnknown,
+    OutputGone,
+    UpstreamRefused,
+    UpstreamUnavailable,
+)
 from darkroom.ports import Promises
 from tests.support.gateway import COLLAPSING, PNG, SILENT
 from tests.support.knife import Knife
@@ -15,10 +21,15 @@ from tests.support.world import World
 
 LATE = Fate(after=2500, called_back=False)
 NOT_CALLED = Fate(called_back=False)
+NEVER = Fate(ends=None)
+SPARSE = Timing(recheck_max_s=4 * 3600)
+REFUSED = UpstreamRefused("no", reason="content_rejected")
+NO_KEY = UpstreamRefused("who?", reason="upstream_auth")
 FAILS = Fate(ends=Says.FAILED)
 CONTENT = PNG + b"\0"
 DEAD = Fate(answers=(OutputGone("404"),))
 BROKEN_AT_FIRST = Fate(answers=(*[Page(content=CONTENT, fault=DownloadInterrupted("reset"), chunk=40)] * 3, CONTENT))
+RE_ENCODED = Fate(answers=tuple(CONTENT + bytes([number]) for number in range(9)))
 LARGE = PNG + bytes(5000)
 IN_PIECES = Fate(content=LARGE, answers=(Page(content=LARGE + b"\0", chunk=1500),))
 OF_UNKNOWN_LENGTH = Fate(answers=(Page(content=CONTENT, announced=False, chunk=40),))
@@ -33,9 +44,10 @@ class Story:
     ends: frozenset[str] = frozenset({"succeeded"})
     fate: Fate = field(default_factory=Fate)
     promises: Promises = COLLAPSING
+    timing: Timing = Timing()
 
     def begin(self, knife: Knife | None = None, *, world: type[World] = World) -> Life:
-        life = Life(world(promises=self.promises), fate=self.fate, knife=knife)
+        life = Life(world(promises=self.promises, timing=self.timing), fate=self.fate, knife=knife)
         self.tell(life)
         return life
 
@@ -93,6 +105,24 @@ def _request_lost(life: Life) -> None:
     _order(life)
 
 
+def _repeat_refused(life: Life) -> None:
+    """The generation is made and nobody knows; the repeats of the POST are refused."""
+    _answer_lost(life)
+    life.at(10, lambda: life.world.gateway.before_accepting.extend([REFUSED] * 9))
+
+
+def _key_refused(life: Life) -> None:
+    """The generation is made and nobody knows; for a while the gateway does not know our key."""
+    gateway = life.world.gateway
+    _answer_lost(life)
+    life.at(10, lambda: gateway.before_accepting.extend([NO_KEY] * 2 if gateway.billed else []))
+
+
+def _answers_lost_for_a_day(life: Life) -> None:
+    life.world.gateway.after_accepting = [OutcomeUnknown("reset")] * 400
+    _order(life, timeout_s=86_400)
+
+
 def _has_to_wait(life: Life) -> None:
     life.world.gateway.before_accepting = [UpstreamUnavailable("429", status=429, retry_after=90)] * 2
     _order(life)
@@ -111,7 +141,7 @@ def _long_prompt(life: Life) -> None:
 
 
 def _refused(life: Life) -> None:
-    life.world.gateway.before_accepting = [UpstreamRefused("no", reason="content_rejected")] * 9
+    life.world.gateway.before_accepting = [REFUSED] * 9
     _order(life)
 
 
@@ -159,6 +189,7 @@ _EXPIRED = "expired deadline_exceeded"
 _LATE = frozenset({f"{_EXPIRED} with pictures"})
 _STORED = frozenset({"succeeded"})
 _FAILED = frozenset({"failed generation_failed"})
+_REFUSED = frozenset({"failed content_rejected"})
 _CANCELED = frozenset({"canceled canceled"})
 _DOUBT = frozenset({"succeeded", SUBMISSION_UNKNOWN})
 """Where a POST cannot be repeated, dying beside it leaves a doubt that only a person can end."""
@@ -178,18 +209,28 @@ STORIES = (
         fate=Fate(ends=Says.FAILED, called_back=False),
         ends=_FAILED,
     ),
-    Story(name="a tick finds nothing, ever", tell=_plainly, fate=Fate(ends=None), ends=frozenset({_EXPIRED})),
+    Story(name="a tick finds nothing, ever", tell=_plainly, fate=NEVER, timing=SPARSE, ends=frozenset({_EXPIRED})),
     Story(name="the answer to the POST is lost", tell=_answer_lost),
     Story(name="the POST is lost, then refused for now", tell=_request_lost),
+    Story(name="the answer is lost, the repeat is refused", tell=_repeat_refused, fate=NEVER, ends=_REFUSED),
+    Story(name="the answer is lost, then the key is", tell=_key_refused, fate=NOT_CALLED),
+    Story(
+        name="every answer is lost for a day",
+        tell=_answers_lost_for_a_day,
+        fate=NEVER,
+        timing=SPARSE,
+        ends=frozenset({SUBMISSION_UNKNOWN}),
+    ),
     Story(name="it has to wait before it is accepted", tell=_has_to_wait),
     Story(name="it waits longer than it may take, then the answer is lost", tell=_waits_long_and_is_lost, ends=_DOUBT),
     Story(name="a long prompt, kept apart from the row", tell=_long_prompt),
-    Story(name="it is refused", tell=_refused, ends=frozenset({"failed content_rejected"})),
+    Story(name="it is refused", tell=_refused, ends=_REFUSED),
     Story(name="canceled while it runs", tell=_canceled_running, ends=_CANCELED | _STORED),
     Story(name="canceled while it waits", tell=_canceled_waiting, ends=_CANCELED),
     Story(name="canceled while its outcome is unknown", tell=_canceled_unknown, ends=_CANCELED | _STORED),
     Story(name="the first URL is dead", tell=_fresh_url, fate=DEAD),
     Story(name="the download breaks in the middle", tell=_plainly, fate=BROKEN_AT_FIRST),
+    Story(name="other bytes each time they are fetched", tell=_plainly, fate=RE_ENCODED),
     Story(name="a picture that comes in many pieces", tell=_plainly, fate=IN_PIECES),
     Story(name="an output of unknown length", tell=_plainly, fate=OF_UNKNOWN_LENGTH),
     Story(name="a success after the deadline is called back", tell=_expiring_soon, fate=Fate(after=900), ends=_LATE | _STORED),

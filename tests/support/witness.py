@@ -12,6 +12,7 @@ from tests.support.gateway import Generation
 from tests.support.world import World
 
 PAID_ONCE, NEVER_LOST, ONE_END, NEVER_FOOLED, NEVER_RUDE = range(1, 6)
+NOT_STORED = frozenset({"storage_failed", "output_expired", "no_output"})
 
 
 class Broken(AssertionError):
@@ -43,6 +44,7 @@ class Witness:
         self.checks: Counter[int] = Counter()
         self.counts: Counter[str] = Counter()
         self._holders: dict[str, set[str]] = defaultdict(set)
+        self._taken_by: dict[str, str] = {}
         self._first_bytes: dict[str, bytes] = {}
         self.watch()
 
@@ -88,7 +90,7 @@ class Witness:
         looked_after = after.lease is None or after.next_check_at is not None
         self.that(NEVER_LOST, looked_after, f"{_brief(after)} is being stored and nobody looks after it")
         if after.lease is not None and (before is None or before.lease != after.lease):
-            self._holders[after.id].add(self.actor())
+            self._lease_taken(before, after.lease, after.id)
         if before is not None:
             self._one_end(before, after)
         if before is None or before.phase is not after.phase:
@@ -109,6 +111,25 @@ class Witness:
         elif after.is_terminal:
             self.counts["ends"] += 1
 
+        self._kept_wishes(before, after)
+
+    def _kept_wishes(self, before: Task, after: Task) -> None:
+        """Who was told that a task will be canceled sees it canceled; a success that is known is not talked away."""
+        if after.is_terminal and not before.is_terminal:
+            wished = before.cancel_requested and after.phase is not Phase.CANCELED
+            self.that(ONE_END, not wished, f"{_brief(before)} was to be canceled and ended {after.phase.value}")
+        if before.phase is Phase.STORING and after.phase is Phase.FAILED and after.error is not None:
+            self.that(ONE_END, after.error.code in NOT_STORED, f"{_brief(before)} had succeeded and ended {after.error.code}")
+
+    def _lease_taken(self, before: Task | None, lease: str, task_id: str) -> None:
+        """A living lease is its holder's, unless the holder has handed it over."""
+        if before is not None and before.lease is not None and before.leased(self.world.now):
+            handed_over = any(job.lease == before.lease for job in self.world.queue.sent)
+            own = self._taken_by.get(before.lease) == self.actor()
+            self.that(ONE_END, handed_over or own, f"{_brief(before)}: its lease was taken from a living holder")
+        self._taken_by[lease] = self.actor()
+        self._holders[task_id].add(self.actor())
+
     def _true_news(self, before: Task | None, after: Task) -> None:
         """What an upstream is said to have said, it has said."""
         told = self._told(after)
@@ -126,10 +147,12 @@ class Witness:
         contents = generation.contents if generation else ()
         self.that(ONE_END, len(task.images) == len(contents), f"{_brief(task)}: {len(task.images)} of {len(contents)} pictures")
         for image, content in zip(task.images, contents, strict=False):
-            stored = self.world.bucket.objects.get(picture_key(task, image.attempt, image.index))
-            self.that(ONE_END, stored is not None and stored.content == content, f"{_brief(task)}: other bytes in the bucket")
-            hashed = hashlib.sha256(content).hexdigest()
-            self.that(ONE_END, (image.sha256, image.size) == (hashed, len(content)), f"{_brief(task)}: other facts in the row")
+            found = self.world.bucket.objects.get(picture_key(task, image.attempt, image.index))
+            stored = found.content if found else b""
+            theirs = {content} | (generation.variants if generation and image.index == 0 else frozenset())
+            self.that(ONE_END, stored in theirs, f"{_brief(task)}: other bytes in the bucket")
+            facts = (hashlib.sha256(stored).hexdigest(), len(stored))
+            self.that(ONE_END, (image.sha256, image.size) == facts, f"{_brief(task)}: other facts in the row")
 
     def _no_stray_objects(self, task: Task) -> None:
         if task.status == "succeeded" or task.images:
@@ -154,8 +177,11 @@ class Witness:
         self.that(PAID_ONCE, remembered and sending, f"{key} was sent, and the row says {_brief(task) if task else 'nothing'}")
         same = self._first_bytes.setdefault(key, body) == body
         self.that(PAID_ONCE, same, f"{key} was sent again with other bytes")
-        if not gateway.promises.collapses_repeats:
-            self.that(PAID_ONCE, key not in gateway.billed, f"{key} was sent again to an upstream that bills repeats")
+        if known := self._generation(task) if task else None:
+            age, collapsed_for = self.world.now - known.made_at, gateway.promises.collapses_repeats_for_s
+            self.that(PAID_ONCE, age < collapsed_for, f"{key} was sent again {age:.0f} s after it was taken")
+        if task is not None and self.process == "tick":
+            self.that(PAID_ONCE, not task.cancel_requested, f"{key} was sent although it is to be canceled")
         # A message that the queue delivers twice cannot know that the upstream has refused its twin a moment ago.
         if not self.messages_repeat:
             self._polite(key)
@@ -186,6 +212,8 @@ class Witness:
         if task is None:
             self.that(NEVER_FOOLED, False, f"{url} was fetched for no task")
             return
+        stored = f"images/{task.owner}/{task.id}/{task.attempt}/{url.rsplit('/')[-1].split('.')[0]}" in self.world.bucket.objects
+        self.that(ONE_END, not (stored and self.process.startswith("worker")), f"{url} was fetched again, though it is stored")
         # Whoever held the lease once may find out late that somebody else has taken over.
         held = self.actor() in self._holders[task.id]
         over = (task.is_terminal and task.phase is not Phase.EXPIRED) or bool(task.images)
