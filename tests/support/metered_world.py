@@ -23,7 +23,9 @@ _SECRETS = {
 def furnish(aws: MeteredAws) -> MeteredTable:
     """The stack's table, bucket, queue and secret, and a caller's key; all of it for nothing."""
     shape: Any = source()["Resources"]["Table"]["Properties"]
-    indexes = {one["IndexName"]: tuple(key["AttributeName"] for key in one["KeySchema"]) for one in shape["GlobalSecondaryIndexes"]}
+    indexes = {
+        one["IndexName"]: tuple(key["AttributeName"] for key in one["KeySchema"]) for one in shape["GlobalSecondaryIndexes"]
+    }
     assert all(one["Projection"] == {"ProjectionType": "KEYS_ONLY"} for one in shape["GlobalSecondaryIndexes"])
     table = aws.add_table(TABLE, indexes)
     aws.buckets.add(BUCKET)

@@ -33,19 +33,30 @@ def order(prompt: str = SHORT_PROMPT) -> dict[str, Any]:
 def request(method: str, path: str, body: Mapping[str, Any] | None = None, **headers: str) -> dict[str, Any]:
     """The event (payload 2.0); header names come with underscores."""
     given = {name.replace("_", "-"): value for name, value in headers.items()} | {"authorization": f"Bearer {API_KEY}"}
-    event = {
+    typed = {} if body is None else {"content-type": "application/json"}
+    event = envelope(method, path, "$default", given | typed)
+    return event if body is None else event | {"body": json.dumps(body)}
+
+
+def envelope(method: str, path: str, route: str, headers: Mapping[str, str]) -> dict[str, Any]:
+    """What API Gateway puts around every request (payload 2.0)."""
+    return {
         "version": "2.0",
-        "routeKey": "$default",
+        "routeKey": route,
         "rawPath": path,
         "rawQueryString": "",
-        "headers": given | ({} if body is None else {"content-type": "application/json"}),
+        "headers": {"host": DOMAIN, "x-forwarded-proto": "https", **headers},
         "requestContext": {
+            "accountId": "123456789012",
+            "apiId": DOMAIN.partition(".")[0],
             "domainName": DOMAIN,
+            "domainPrefix": DOMAIN.partition(".")[0],
             "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.7", "userAgent": "curl/8.5.0"},
             "requestId": "JKJaXmPLvHcESHA=",
-            "routeKey": "$default",
+            "routeKey": route,
             "stage": "$default",
+            "time": "20/Nov/2026:12:00:00 +0000",
+            "timeEpoch": 1_795_176_000_000,
         },
         "isBase64Encoded": False,
     }
-    return event if body is None else event | {"body": json.dumps(body)}

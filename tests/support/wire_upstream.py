@@ -1,4 +1,4 @@
-"""HiAPI on the wire, as little of it as a count needs: it takes tasks, answers looks, serves pictures, and counts what it is asked.
+"""HiAPI on the wire, as little of it as a count needs: it takes tasks, answers looks, serves pictures, and counts them all.
 
 The faithful one is local/simulator. This one is told what to answer, keeps no time, and serves pictures of any size at any pace.
 """
@@ -11,12 +11,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 from tests.support.gateway import PNG
 from tests.support.loopback import Asked, Loopback, Reply, paced
+from tests.support.requests import envelope
 
 API_KEY = "sk-hiapi-0123456789abcdef0123456789abcdef"
 WEBHOOK_SECRET = "whsec_0123456789abcdef"
@@ -109,17 +110,11 @@ def delivery(task: Taken, *, at: float) -> dict[str, Any]:
     """The callback for `task`, signed at the Unix time `at`, as API Gateway hands it over (payload 2.0)."""
     body = json.dumps(task.data, separators=(",", ":"))
     path = urlsplit(task.callback_url).path
-    _, _, _, upstream, task_id, token = path.split("/")
-    return {
-        "version": "2.0",
-        "rawPath": path,
-        "rawQueryString": "",
-        "headers": {"content-type": "application/json"} | _signature(body, str(int(at))),
-        "requestContext": {"http": {"method": "POST", "path": path}, "requestId": "JKJaXmPLvHcESHA="},
-        "isBase64Encoded": False,
-        "body": body,
-        "pathParameters": {"upstream": upstream, "task_id": task_id, "token": token},
-    }
+    upstream, task_id, token = path.split("/")[3:]
+    headers = {"content-type": "application/json"} | _signature(body, str(int(at)))
+    parameters = {"upstream": upstream, "task_id": task_id, "token": token}
+    event = envelope("POST", path, "POST /v1/callbacks/{upstream}/{task_id}/{token}", headers)
+    return event | {"body": body, "pathParameters": parameters}
 
 
 def _signature(body: str, timestamp: str) -> dict[str, str]:

@@ -1,0 +1,171 @@
+"""What can happen to a task, and what each may cost: the budget, exact. tests/benchmarks puts a price on the same list.
+
+A scenario costs what its task costs from the order to the end, alone in the table, in a warm environment whose caches are full.
+`sweeps` of the reconciler are counted apart: their queries are paid per minute, not per task.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.budgets.driven import Driven, Used
+from tests.support.loopback import Reply
+
+LONG_PROMPT = " ".join(f"{number * 7919 % 65_521:x}" for number in range(300))
+SWEEP_READS = 4.0
+"""Read units of a sweep that finds nothing: half a unit for each of the eight shards."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """Units of the table; requests to the upstream, to the bucket and to the queue; sweeps that were needed."""
+
+    write: float
+    read: float
+    posts: int = 0
+    gets: int = 0
+    uploads: int = 0
+    messages: int = 0
+    sweeps: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """`before` happens first and is not counted; `act` is. `ends` is the status that the task must have afterwards."""
+
+    name: str
+    act: Callable[[Driven], object]
+    cost: Cost
+    before: Callable[[Driven], object] = lambda _: None
+    ends: str | None = None
+
+
+def measure(darkroom: Driven, scenario: Scenario) -> Cost:
+    """What the scenario costs here and now; raises AssertionError when it does not end as it should."""
+    scenario.before(darkroom)
+    sweeps = darkroom.sweeps
+    used = darkroom.used(lambda: scenario.act(darkroom))
+    if scenario.ends is not None:
+        assert darkroom.status() == scenario.ends
+    return cost_of(used, sweeps=darkroom.sweeps - sweeps)
+
+
+def cost_of(used: Used, *, sweeps: int) -> Cost:
+    """`used` as a cost, without what the sweeps cost that found nothing."""
+    write, read = used.units
+    return Cost(
+        write=write,
+        read=read - sweeps * SWEEP_READS,
+        posts=used.posts,
+        gets=used.gets,
+        uploads=used.uploads,
+        messages=used.aws.calls.get("SendMessage", 0),
+        sweeps=sweeps,
+    )
+
+
+def _plainly(darkroom: Driven, prompt: str | None = None, **headers: str) -> None:
+    darkroom.create(**({"prompt": prompt} if prompt else {}), **headers)
+    darkroom.call_back(darkroom.succeed())
+
+
+def _failing(darkroom: Driven) -> None:
+    darkroom.create()
+    darkroom.upstream.fail(darkroom.upstream.last)
+    darkroom.call_back(darkroom.upstream.last)
+
+
+def _lost_callback(darkroom: Driven) -> None:
+    darkroom.create()
+    darkroom.succeed()
+    darkroom.pass_time(61)
+    darkroom.tick()
+    darkroom.work()
+
+
+def _refused_at_first(darkroom: Driven) -> None:
+    """The upstream says 429 to the order, and takes it at the first sweep after."""
+    busy = {"code": 429, "message": "rate limit", "data": None, "error_code": "rate_limit_exceeded"}
+    darkroom.upstream.next_replies.append(Reply(status=429, headers={"Retry-After": "5"}, body=json.dumps(busy).encode()))
+    darkroom.create()
+    darkroom.pass_time(61)
+    darkroom.tick()
+    darkroom.call_back(darkroom.succeed())
+
+
+def _refused(darkroom: Driven) -> None:
+    wrong = {"code": 400, "message": "no such model", "data": None, "error_code": "INVALID_REQUEST"}
+    darkroom.upstream.next_replies.append(Reply(status=400, body=json.dumps(wrong).encode()))
+    darkroom.create()
+
+
+def _repeat(darkroom: Driven) -> None:
+    darkroom.call_back(darkroom.upstream.last)
+
+
+def _ordered(darkroom: Driven) -> None:
+    darkroom.create()
+
+
+def _ordered_and_seen(darkroom: Driven) -> None:
+    darkroom.create()
+    _look(darkroom)
+
+
+def _look(darkroom: Driven) -> None:
+    darkroom.pass_time(200)
+    darkroom.tick()
+
+
+def _with_key(darkroom: Driven) -> None:
+    _plainly(darkroom, idempotency_key="order-8472-hero")
+
+
+def _replay(darkroom: Driven) -> None:
+    darkroom.create(idempotency_key="order-8472-hero")
+
+
+def _after_the_key_cache(darkroom: Driven) -> None:
+    darkroom.pass_time(61)
+
+
+SCENARIOS = (
+    # Born: row, entry in both indexes; submitted; storing; closed, and out of the index of what is due.
+    Scenario(name="happy path", act=_plainly, ends="succeeded", cost=Cost(write=7, read=1, posts=1, uploads=1)),
+    Scenario(name="with an Idempotency-Key", act=_with_key, ends="succeeded", cost=Cost(write=8, read=1, posts=1, uploads=1)),
+    Scenario(
+        name="a long prompt",
+        act=lambda darkroom: _plainly(darkroom, LONG_PROMPT),
+        ends="succeeded",
+        cost=Cost(write=9, read=1, posts=1, uploads=1),
+    ),
+    Scenario(name="replay of a known key", before=_with_key, act=_replay, cost=Cost(write=1, read=1)),
+    Scenario(name="repeated callback", before=_plainly, act=_repeat, cost=Cost(write=0, read=1)),
+    Scenario(name="failure", act=_failing, ends="failed", cost=Cost(write=6, read=1, posts=1)),
+    # The read looks for what the upstream said last, which the answer shows.
+    Scenario(name="refused by the upstream", act=_refused, ends="failed", cost=Cost(write=5, read=1, posts=1)),
+    # Look, news, the worker's own lease on the row, closed: 3 + 1 + 1 + 2.
+    Scenario(
+        name="lost callback",
+        act=_lost_callback,
+        ends="succeeded",
+        cost=Cost(write=11, read=2, posts=1, gets=1, uploads=1, messages=1, sweeps=1),
+    ),
+    # The index key moves. A look that finds the task a phase further on writes that down, for one unit more.
+    Scenario(name="one look", before=_ordered_and_seen, act=_look, ends="running", cost=Cost(write=3, read=1, gets=1, sweeps=1)),
+    Scenario(name="one look that sees progress", before=_ordered, act=_look, cost=Cost(write=4, read=1, gets=1, sweeps=1)),
+    # Beside the happy path: the wait and the look each move the index key, and the second POST is announced.
+    Scenario(
+        name="429 at first",
+        act=_refused_at_first,
+        ends="succeeded",
+        cost=Cost(write=14, read=2, posts=2, uploads=1, sweeps=1),
+    ),
+    Scenario(
+        name="a key that is not in the cache",
+        before=_after_the_key_cache,
+        act=_plainly,
+        ends="succeeded",
+        cost=Cost(write=7, read=1.5, posts=1, uploads=1),
+    ),
+)
