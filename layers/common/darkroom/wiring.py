@@ -5,11 +5,9 @@ import random
 import secrets as entropy
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
-from darkroom.errors import ConfigurationError, StoreError
 from darkroom.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -22,9 +20,6 @@ if TYPE_CHECKING:
     from darkroom.domain.task import Task
     from darkroom.ports import ApiKeys, Bucket, Claims, Downloads, Queue, Secrets, Tasks, Upstream
     from darkroom.usecases.store_pictures import Stored
-
-_INTRODUCTION_S = 2.0
-"""Initialising may take ten seconds in all."""
 
 
 class Services:
@@ -187,38 +182,12 @@ def services() -> Services:
 
 
 def start(*needed: str) -> None:
-    """Build `needed` services while Lambda initialises, on unthrottled CPU; elsewhere nothing happens on import."""
-    kind = os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE")
-    if kind is None:
+    """Build `needed` services while Lambda initialises, on unthrottled CPU; elsewhere nothing happens on import.
+
+    Nothing is asked yet: a process that is forked from this one must not share its connections.
+    """
+    if "AWS_LAMBDA_INITIALIZATION_TYPE" not in os.environ:
         return
     ready = services()
     for name in needed:
         getattr(ready, name)
-    if kind != "snap-start":
-        # A snapshot keeps neither connections nor what a secret was.
-        _introduce(ready, needed)
-
-
-def _introduce(ready: Services, needed: tuple[str, ...]) -> None:
-    """Ask what every request asks first: the handshakes, and all that a client makes at its first call, are over by then.
-
-    At a seventh of a processor they would take the first request a fifth of a second. Whoever does not answer now is left
-    to that request, which says what is wrong.
-    """
-    from threading import Thread
-
-    questions: dict[str, Callable[[], object]] = {
-        "secrets": lambda: ready.secrets.get("callback_secret"),
-        "tasks": lambda: ready.tasks.get("nothing"),
-    }
-    asked = [Thread(target=_quietly, args=(questions[name],), daemon=True) for name in needed if name in questions]
-    for one in asked:
-        one.start()
-    until = time.monotonic() + _INTRODUCTION_S
-    for one in asked:
-        one.join(max(0.0, until - time.monotonic()))
-
-
-def _quietly(ask: Callable[[], object]) -> None:
-    with suppress(StoreError, ConfigurationError):
-        ask()
