@@ -29,7 +29,7 @@ test: .venv/.dev install-tools  ## Run every test, with the coverage gate
 
 chaos: .venv/.dev .venv-ministack/.installed .venv-lambda/.installed  ## Try to break the five promises at length: every crash, thousands of schedules, real kills
 	.venv/bin/python -m tests.chaos
-	.venv/bin/python -m tests.chaos.emulators
+	DARKROOM_CHAOS=1 .venv/bin/python -m tests.chaos.emulators
 
 check: .venv/.dev .venv-sam/.installed .venv-checkov/.installed  ## Look for faults without running anything: lint, format, types, template
 	.venv/bin/ruff check .
