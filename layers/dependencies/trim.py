@@ -1,39 +1,67 @@
 """Cut an installed folder of packages down to what the deployed functions can reach; used by the Makefile beside it.
 
-A cold start reads the disk: botocore describes four hundred services and is asked for five.
+A cold start reads the disk: botocore describes four hundred services and is asked for five, S3 a hundred operations for four.
 """
 
+import gzip
 import json
 import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-SERVICES = frozenset({"dynamodb", "s3", "secretsmanager", "sqs", "sts"})
+OPERATIONS = {
+    "dynamodb": {"BatchGetItem", "DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"},
+    # A bucket that has moved is looked for with HeadBucket, by botocore itself.
+    "s3": {"DeleteObject", "GetObject", "HeadBucket", "HeadObject", "PutObject"},
+    "secretsmanager": {"GetSecretValue"},
+    "sqs": {"DeleteMessage", "ReceiveMessage", "SendMessage", "SendMessageBatch"},
+    "sts": {"AssumeRole", "AssumeRoleWithWebIdentity"},
+}
+"""What the functions may ask AWS for; a client has no other methods."""
+
+_NO_HELP = '''"""Texts for `help()`, which nobody reads in Lambda: what writes them takes long to load."""
+
+
+class ClientMethodDocstring(str):
+    def __new__(cls, *args, **kwargs):
+        return super().__new__(cls)
+
+
+PaginatorDocstring = WaiterDocstring = ClientMethodDocstring
+'''
 
 
 def trim(packages: Path) -> None:
-    """Remove what is never imported in Lambda; `packages` is the folder that holds `botocore/` and the others."""
+    """Remove what is never used in Lambda; `packages` is the folder that holds `botocore/` and the others."""
     for unwanted in list(_unwanted(packages)):
         if unwanted.is_dir():
             shutil.rmtree(unwanted)
         else:
             unwanted.unlink(missing_ok=True)
+    (packages / "botocore" / "docs" / "docstring.py").write_text(_NO_HELP)
+    (packages / "botocore" / "docs" / "__init__.py").write_text("")
     _trim_endpoints(packages / "botocore" / "data" / "endpoints.json")
+    for service, operations in OPERATIONS.items():
+        for model in (packages / "botocore" / "data" / service).glob("*/service-2.json.gz"):
+            _trim_model(model, operations)
 
 
 def _unwanted(packages: Path) -> Iterator[Path]:
     yield from packages.glob("*.dist-info")
     yield packages / "bin"
+    # httpcore asks for it in case somebody wants its asynchronous half.
+    yield packages / "anyio"
     yield from packages.glob("*/tests")
     yield from packages.rglob("*.pyi")
-    # `boto3.resource` and the built-in manual pages; we use clients only.
-    yield from (packages / "boto3" / name for name in ("data", "examples"))
     yield from packages.glob("botocore/data/*/*/examples-1.json")
+    # Only two of its modules are asked for, and one of these is written anew.
+    yield from (one for one in packages.glob("botocore/docs/*") if one.stem not in ("__init__", "docstring", "utils"))
     # One megabyte of JavaScript for a page that is never served from Lambda.
     yield packages / "aws_lambda_powertools/event_handler/openapi/swagger_ui/swagger-ui-bundle.min.js"
     for service in packages.glob("botocore/data/*/"):
-        if service.name not in SERVICES:
+        if service.name not in OPERATIONS:
             yield service
 
 
@@ -41,8 +69,40 @@ def _trim_endpoints(path: Path) -> None:
     # Every partition stays, with its regions and defaults: only the list of services is shortened.
     known = json.loads(path.read_text())
     for partition in known["partitions"]:
-        partition["services"] = {k: v for k, v in partition["services"].items() if k in SERVICES}
+        partition["services"] = {k: v for k, v in partition["services"].items() if k in OPERATIONS}
     path.write_text(json.dumps(known, separators=(",", ":")))
+
+
+def _trim_model(path: Path, operations: set[str]) -> None:
+    """Keep `operations` and the shapes that they reach, without a word of documentation; unpacked, for that is read faster."""
+    model = json.loads(gzip.decompress(path.read_bytes()))
+    model["operations"] = {name: model["operations"][name] for name in sorted(operations & model["operations"].keys())}
+    reached: set[str] = set()
+    ahead = set(_shapes_named_in(model["operations"]))
+    while ahead:
+        reached |= ahead
+        ahead = {name for one in ahead for name in _shapes_named_in(model["shapes"][one])} - reached
+    model["shapes"] = {name: shape for name, shape in model["shapes"].items() if name in reached}
+    path.with_suffix("").write_text(json.dumps(_silent(model), separators=(",", ":")))
+    path.unlink()
+
+
+def _shapes_named_in(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if isinstance(value.get("shape"), str):
+            yield value["shape"]
+        value = list(value.values())
+    for one in value if isinstance(value, list) else ():
+        yield from _shapes_named_in(one)
+
+
+def _silent(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_silent(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    # Emptied, not removed: botocore asks for some. A member may be called `documentation` too; it is no text.
+    return {name: "" if name == "documentation" and isinstance(one, str) else _silent(one) for name, one in value.items()}
 
 
 if __name__ == "__main__":

@@ -1,19 +1,30 @@
 """What `sam build` makes is what Lambda can run, quickly: the right wheels, compiled, and nothing that is never used."""
 
+import ast
+import json
+import os
+import platform
+import runpy
+import sys
 import zipfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import Any, TypeGuard
 
 import pytest
+from botocore import xform_name
 
+from local.template import read_template
 from tests.support.template import resources, source
-from tests.support.tools import python313, run
+from tests.support.tools import ROOT, missing, python313, run
 
 pytestmark = [pytest.mark.sam, pytest.mark.slow, pytest.mark.timeout(300)]
 
 MACHINES = {"arm64": 183, "x86_64": 62}  # e_machine in an ELF header: AArch64 and x86-64
 LAYERS = ("CommonLayer", "DependenciesLayer")
 BUILDS = pytest.mark.parametrize("architecture", MACHINES)
+ADAPTERS = ROOT / "layers" / "common" / "darkroom" / "adapters"
 Built = Callable[[str], Path]
 
 
@@ -86,6 +97,75 @@ def test_botocore_knows_only_the_services_that_we_call(built: Built, architectur
 
     assert {one.name for one in data.iterdir() if one.is_dir()} == {"dynamodb", "s3", "secretsmanager", "sqs", "sts"}
     assert (data / "endpoints.json").stat().st_size < 100_000
+
+
+@cache
+def trimming() -> Any:
+    """The build's own script; it is no part of a package."""
+    return runpy.run_path(str(ROOT / "layers" / "dependencies" / "trim.py"))
+
+
+def asked_of_aws() -> set[tuple[str, str]]:
+    """Every operation that our adapters name, as the clients' method: `client.get_item(…)`."""
+    methods = {xform_name(name): (service, name) for service, names in trimming()["OPERATIONS"].items() for name in names}
+    asked = {node.attr for path in ADAPTERS.glob("*.py") for node in ast.walk(ast.parse(path.read_text())) if of_a_client(node)}
+    unknown = asked - methods.keys() - {"meta", "generate_presigned_url"}
+    assert not unknown, f"name them in OPERATIONS of layers/dependencies/trim.py: {unknown}"
+    return {methods[one] for one in asked & methods.keys()}
+
+
+def of_a_client(node: ast.AST) -> TypeGuard[ast.Attribute]:
+    """Whether this is `client.something`, whatever holds the client."""
+    return isinstance(node, ast.Attribute) and ast.unparse(node.value).rpartition(".")[2].lstrip("_") == "client"
+
+
+def test_the_layer_keeps_every_operation_that_an_adapter_asks_for() -> None:
+    assert {("dynamodb", "PutItem"), ("s3", "PutObject"), ("sqs", "SendMessage")} <= asked_of_aws()
+
+
+@BUILDS
+def test_what_is_left_of_botocore_says_and_asks_the_same_as_the_whole(built: Built, architecture: str) -> None:
+    operations = {service: sorted(names) for service, names in trimming()["OPERATIONS"].items()}
+    asked = (json.dumps(operations), "us-east-1", "eu-central-1", "ap-southeast-4", "cn-north-1", "us-gov-west-1")
+    program = ROOT / "tests" / "template" / "trimmed_clients.py"
+    layer = built(architecture) / "DependenciesLayer" / "python"
+
+    whole = run(sys.executable, program, *asked, env=os.environ | {"AWS_EC2_METADATA_DISABLED": "true"})
+    left = run(python313(), "-s", program, *asked, env={"PATH": os.environ["PATH"], "PYTHONPATH": str(layer)})
+
+    assert json.loads(left) == json.loads(whole)
+
+
+NEVER = {"aws_xray_sdk", "awscrt", "boto3", "anyio"}
+NO_MODELS = NEVER | {"asyncio", "pydantic", "jsonschema"}
+DENIED = {
+    "api": NEVER,
+    "receive_callback": NO_MODELS,
+    "reconcile_tasks": NO_MODELS,
+    "work_tasks": NO_MODELS,
+}
+SETTINGS = ("TABLE", "BUCKET", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL", "SECRET_ID")
+
+
+@pytest.mark.parametrize("folder", DENIED)
+def test_an_initialised_function_has_loaded_no_more_than_it_needs(built: Built, folder: str) -> None:
+    if sys.platform != "linux":
+        missing("the built layers hold code for Linux")
+    base = built({"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()])
+    (function,) = (one for one in read_template().functions.values() if one.folder == folder)
+    places = (base / function.id, *(base / layer / "python" for layer in LAYERS))
+    env = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": ":".join(map(str, places)),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        **{f"DARKROOM_{name}": "https://queue.example/tasks" for name in SETTINGS},
+    }
+
+    loaded = run(python313(), "-s", "-c", "import app, sys; print(*sys.modules)", env=env).split()
+
+    assert not DENIED[folder] & set(loaded)
 
 
 @BUILDS

@@ -73,12 +73,23 @@ class Table:
                 return None if in_the_way.get("move_id") == move_id else in_the_way
         return None
 
+    def delete(self, pk: str, sk: str) -> None:
+        with unavailable("table"):
+            self.client.delete_item(TableName=self.name, Key=key(pk, sk))
+
     def query(
-        self, condition: str, values: Values, *, limit: int, index: str | None = None, newest_first: bool = False
+        self,
+        condition: str,
+        values: Values,
+        *,
+        limit: int,
+        index: str | None = None,
+        newest_first: bool = False,
+        consistent: bool = False,
     ) -> list[Row]:
-        """Up to `limit` rows in the order of the sort key; from an index: keys only, and eventually consistent."""
+        """Up to `limit` rows in the order of the sort key; from an index: keys only, and never `consistent`."""
         rows: list[Row] = []
-        more: dict[str, Any] = {"IndexName": index} if index else {}
+        more: dict[str, Any] = {"IndexName": index} if index else {"ConsistentRead": consistent}
         while True:
             with unavailable("table"):
                 page = self.client.query(
