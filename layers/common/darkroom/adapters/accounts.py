@@ -1,0 +1,139 @@
+"""Upstream accounts in DynamoDB: one small row each, and a row for every task that waits, in the order of the queue.
+
+The account's row is written twice for every task, so what repeats in it is packed: 22 bytes for a task in flight, 4 for a second
+in which something was asked. Ten tasks in flight at 60 requests a minute stay below half of the 1,024 bytes of a write unit.
+"""
+
+import json
+import math
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from darkroom.adapters.dynamo import Row, Table, key
+from darkroom.domain.admission import Account, Waiter, Window
+from darkroom.domain.breaker import Shut
+from darkroom.domain.ids import pack_task_id, unpack_task_id
+from darkroom.errors import AccountChanged
+
+_NUMBERS = ("not_before", "learned_at", "looks_refused_at")
+_WHOLES = ("faults", "in_flight", "per_minute")
+_ROW = "account"
+_WAITS = "wait#"
+# A task's id, the number of its attempt, the time from which it may be sent in milliseconds.
+_HOLDER = struct.Struct(">16sBQ")
+# How many seconds after the first one, and how many requests.
+_SECOND = struct.Struct(">HH")
+_FIRST = struct.Struct(">Q")
+_MOST = 0xFFFF
+
+
+class DynamoAccounts:
+    """`Accounts` over DynamoDB."""
+
+    def __init__(self, *, table: Table) -> None:
+        self._table = table
+
+    def get(self, name: str, *, consistent: bool = False) -> Account:
+        row = self._table.get(_pk(name), _ROW, consistent=consistent)
+        return _account_of(name, row) if row else Account(name=name)
+
+    def see(self, name: str) -> tuple[Account, Waiter | None]:
+        rows = self._table.query("pk = :account", {":account": {"S": _pk(name)}}, limit=2, consistent=True)
+        found = next((_account_of(name, row) for row in rows if row["sk"]["S"] == _ROW), Account(name=name))
+        return found, next((_waiter_of(row) for row in rows if row["sk"]["S"] != _ROW), None)
+
+    def save(self, before: Account, after: Account) -> None:
+        new = before.version == 0
+        condition = "attribute_not_exists(pk)" if new else "version = :before"
+        values = {} if new else {":before": {"N": str(before.version)}}
+        if self._table.put_if(account_row(after), condition, values) is not None:
+            raise AccountChanged(f"the account {before.name} is no longer at version {before.version}")
+
+    def wait(self, name: str, waiter: Waiter) -> None:
+        self._table.put(key(_pk(name), _WAITS + waiter.place))
+
+    def leave(self, name: str, waiter: Waiter) -> None:
+        self._table.delete(_pk(name), _WAITS + waiter.place)
+
+    def waiters(self, name: str, *, limit: int, behind: str = "") -> Sequence[Waiter]:
+        values = {":account": {"S": _pk(name)}, ":behind": {"S": _WAITS + behind}}
+        rows = self._table.query("pk = :account AND sk > :behind", values, limit=limit, consistent=True)
+        return [_waiter_of(row) for row in rows]
+
+
+def account_row(account: Account) -> Row:
+    """The account as its row."""
+    numbers = {name: {"N": repr(value)} for name in (*_NUMBERS, *_WHOLES) if (value := getattr(account, name))}
+    packed = {"holders": b"".join(_packed_holders(account.holders)), "window": b"".join(_packed_window(account.window))}
+    return (
+        key(_pk(account.name), _ROW)
+        | {"version": {"N": str(account.version)}}
+        | ({"turn": {"S": account.turn}} if account.turn else {})
+        | {name: {"B": value} for name, value in packed.items() if value}
+        | ({"shut": {"S": _shut_text(account.shut)}} if account.shut else {})
+        | numbers
+    )
+
+
+def _account_of(name: str, row: Row) -> Account:
+    numbers: dict[str, Any] = {one: float(row[one]["N"]) for one in _NUMBERS if one in row}
+    wholes: dict[str, Any] = {one: int(row[one]["N"]) for one in _WHOLES if one in row}
+    return Account(
+        name=name,
+        version=int(row["version"]["N"]),
+        holders=_holders_of(row["holders"]["B"]) if "holders" in row else {},
+        window=_window_of(row["window"]["B"]) if "window" in row else Window(),
+        turn=row["turn"]["S"] if "turn" in row else "",
+        shut=_shut_of(row["shut"]["S"]) if "shut" in row else {},
+        **numbers,
+        **wholes,
+    )
+
+
+def _pk(name: str) -> str:
+    return f"account#{name}"
+
+
+def _waiter_of(row: Row) -> Waiter:
+    owner, task_id, attempt = row["sk"]["S"].removeprefix(_WAITS).split("#")
+    return Waiter(owner=owner, task_id=task_id, attempt=int(attempt))
+
+
+def _shut_text(shut: Mapping[str, Shut]) -> str:
+    # By place, not by name: there is something in here only while an upstream is in trouble, and then little.
+    rows = {name: [one.since, one.probe_at, one.why, one.probes, one.probe] for name, one in shut.items()}
+    return json.dumps(rows, separators=(",", ":"))
+
+
+def _shut_of(text: str) -> dict[str, Shut]:
+    rows = json.loads(text).items()
+    return {
+        name: Shut(since=since, probe_at=probe_at, why=why, probes=probes, probe=probe)
+        for name, (since, probe_at, why, probes, probe) in rows
+    }
+
+
+def _packed_holders(holders: Mapping[str, float]) -> Iterator[bytes]:
+    for holder, at in holders.items():
+        task_id, _, attempt = holder.partition(":")
+        # Rounded up: a task is never sent too early.
+        yield _HOLDER.pack(pack_task_id(task_id), int(attempt), math.ceil(at * 1000))
+
+
+def _holders_of(packed: bytes) -> dict[str, float]:
+    return {f"{unpack_task_id(task)}:{attempt}": at / 1000 for task, attempt, at in _HOLDER.iter_unpack(packed)}
+
+
+def _packed_window(window: Window) -> Iterator[bytes]:
+    if not window.counts:
+        return
+    first = min(window.counts)
+    yield _FIRST.pack(first)
+    for second, count in sorted(window.counts.items()):
+        yield _SECOND.pack(min(_MOST, second - first), min(_MOST, count))
+
+
+def _window_of(packed: bytes) -> Window:
+    (first,) = _FIRST.unpack_from(packed)
+    return Window({first + distance: count for distance, count in _SECOND.iter_unpack(packed[_FIRST.size :])})
