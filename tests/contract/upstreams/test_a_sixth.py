@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -33,7 +34,9 @@ def easel_simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
 @pytest.fixture
 def services(monkeypatch: pytest.MonkeyPatch, easel_simulator: Simulator) -> Services:
     """As if the registry had the line."""
-    line = Adapter("tests.contract.upstreams.sixth.adapter:Easel", lambda _: easel_simulator.url + "/easel")
+    line = Adapter(
+        "tests.contract.upstreams.sixth.adapter:Easel", lambda _: easel_simulator.url + "/easel", "easel_api_key", "easel"
+    )
     monkeypatch.setitem(cast("dict[str, Adapter]", ADAPTERS), "easel", line)
     wired = Services(SETTINGS)
     wired.secrets = RotatingSecrets(easel_api_key=API_KEY)
@@ -52,6 +55,7 @@ def test_its_line_makes_it_known(services: Services, easel_simulator: Simulator)
     easel = services.upstream("easel")
 
     assert services.has_upstream("easel")
+    assert services.offers("easel")
     assert easel.promises.synchronous
     assert paint(easel, "a red kite") is Says.SUCCEEDED
     assert easel_simulator.admin.totals()["billed"] == 1
@@ -73,6 +77,17 @@ def test_without_its_line_nobody_knows_it() -> None:
     assert not wired.has_upstream("easel")
     with pytest.raises(ConfigurationError, match="'easel'; there are hiapi, "):
         wired.upstream("easel")
+
+
+@pytest.mark.parametrize("name", ["hiapi_images", "hiapi_chat"])
+@pytest.mark.parametrize("way", ["field", "merged"])
+def test_a_deployment_decides_how_an_extra_body_is_sent(name: str, way: str) -> None:
+    wired = Services(replace(SETTINGS, hiapi_extra_body=way))
+    wired.secrets = RotatingSecrets()
+
+    body = wired.upstream(name).freeze(model="m", route=None, input={"extra_body": {"seed": 7}}, callback_url=None)
+
+    assert (b'"extra_body"' in body) is (way == "field")
 
 
 @pytest.mark.parametrize("name", ADAPTERS)

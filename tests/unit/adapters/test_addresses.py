@@ -2,7 +2,8 @@
 
 import pytest
 
-from darkroom.adapters.addresses import is_disguised, is_public, resolve
+from darkroom.adapters.addresses import resolve
+from darkroom.domain.addresses import is_disguised, is_public
 
 PUBLIC = ["8.8.8.8", "151.101.1.69", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"]
 

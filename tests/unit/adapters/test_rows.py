@@ -1,5 +1,7 @@
 """How a task looks as a row: nothing is lost, and it stays small."""
 
+import json
+import zlib
 from dataclasses import replace
 from typing import Any
 
@@ -9,9 +11,11 @@ from hypothesis import strategies as st
 
 from darkroom.adapters import rows
 from darkroom.adapters.row_size import row_size
+from darkroom.domain.attempts import Alternative, Attempt
 from darkroom.domain.task import Image, Output, Phase, Request, Task, TaskError
 from tests.support.tasks import BIRTH, a_long_request, a_request, a_task, an_image, storing, submitted
 
+FOR_NOTHING = TaskError(code="generation_failed", message="time-out", charged="no")
 TIMES = st.floats(min_value=0, max_value=4e9, allow_nan=False)
 TEXTS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
 SOME_TEXT = st.none() | TEXTS
@@ -53,6 +57,12 @@ TASKS = st.builds(
     submitted_at=SOME_TIME,
     terminal_at=SOME_TIME,
     looks=st.integers(0, 500),
+    max_auto_retries=st.integers(0, 3),
+    alternative=st.integers(0, 3),
+    earlier=st.lists(
+        st.builds(Attempt, upstream=TEXTS, model=TEXTS, route=SOME_TEXT, sent_at=SOME_TIME, ended_at=TIMES, code=TEXTS),
+        max_size=3,
+    ).map(tuple),
     lease=SOME_TEXT,
     lease_until=SOME_TIME,
     news_at=SOME_TIME,
@@ -85,11 +95,31 @@ def test_no_fact_of_a_task_is_lost(task: Task) -> None:
     input_=st.dictionaries(st.text(), JSON, max_size=4),
     body=st.binary(),
     metadata=st.dictionaries(st.text(), st.text(), max_size=3),
+    wire_model=st.text(),
+    origin=st.none() | st.text(min_size=1),
+    route=SOME_TEXT,
 )
-def test_no_fact_of_a_request_is_lost(input_: dict[str, Any], body: bytes, metadata: dict[str, str]) -> None:
-    request = Request(input=input_, body=body, metadata=metadata)
+def test_no_fact_of_a_request_is_lost(input_: dict[str, Any], route: str | None, **facts: Any) -> None:
+    other = Alternative(upstream="pixapi", model="m", route=route, wire_model="w", input=input_)
+    request = Request(input=input_, alternatives=(other, other), **facts)
 
     assert rows.unpack_request(rows.pack_request(request)) == request
+
+
+def test_a_request_of_an_older_version_has_no_plan_for_further_attempts() -> None:
+    for body in ({"body": "{}"}, {"body64": "e30="}):
+        packed = zlib.compress(json.dumps({"input": {"prompt": "a kite"}, "metadata": {}} | body).encode())
+
+        assert rows.unpack_request(packed) == Request(input={"prompt": "a kite"}, body=b"{}", metadata={})
+
+
+def test_a_row_of_an_older_version_is_a_first_attempt_without_retries() -> None:
+    row = rows.state_row(a_task(max_auto_retries=1), retention_days=30)
+    del row["retries"]
+
+    task = rows.task_of(row)
+
+    assert (task.attempt, task.earlier, task.alternative, task.retries_left) == (1, (), 0, 0)
 
 
 def test_half_a_surrogate_pair_survives() -> None:
@@ -155,6 +185,26 @@ def test_a_request_that_was_put_into_the_row_stays_in_it(length: int) -> None:
         assert not inside or "request" in rows.state_row(later, retention_days=30)
 
 
+@given(st.integers(0, 700), st.integers(0, 3), st.integers(0, 2))
+def test_a_request_leaves_its_row_only_between_attempts_and_no_attempt_makes_the_row_cost_twice(
+    length: int, retries: int, others: int
+) -> None:
+    prompt = _noise(length)
+    name = "gpt-image-2.5/image-to-image"
+    other = Alternative(upstream="pixapi", model=name, route="ext", wire_model=name, input={"prompt": prompt})
+    plan = replace(a_request(prompt), alternatives=(other,) * others, origin="https://abc.execute-api.us-east-1.amazonaws.com")
+    task = a_task(request=plan, max_auto_retries=retries)
+    inside = "request" in rows.state_row(task, retention_days=30, born=True)
+
+    for instead in (*plan.alternatives, *(None,) * retries):
+        again = submitted(_sent(task)).again(BIRTH + 30.125, FOR_NOTHING, instead=instead)
+        stages = [again, _sent(again), submitted(_sent(again)), storing(submitted(_sent(again)))]
+        found = [rows.state_row(one, retention_days=30) | {"move_id": {"S": "0123456789ab"}} for one in stages]
+        assert len({"request" in row for row in found}) == 1
+        assert not inside or max(map(row_size, found)) <= 1024
+        inside, task = inside and "request" in found[0], again
+
+
 def test_a_row_is_in_the_due_index_only_while_somebody_must_look() -> None:
     task = a_task()
     ended = task.canceled(BIRTH + 1, charged="no", by="owner")
@@ -207,6 +257,10 @@ def _largest_that_keeps_its_request() -> Task:
         if rows.fits_in_row(task):
             return task
     raise AssertionError("not even one character fits")
+
+
+def _sent(task: Task) -> Task:
+    return task if task.phase is Phase.SUBMITTING else task.submitting(BIRTH + 31.125, callback_expected=True)
 
 
 def _noise(length: int) -> str:

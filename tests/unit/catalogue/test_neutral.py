@@ -1,5 +1,6 @@
 """One neutral input for every model: mapped to its own fields, or refused in the words that the caller used."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ GPT, EDIT, QWEN = "gpt-image-2/text-to-image", "gpt-image-2/image-to-image", "qw
 PRO = "gpt-image-2.5-flare@pro"
 HERE, THERE = "https://a.example/1.png", "https://a.example/2.png"
 DATA = "data:image/png;base64,iVBORw0KGgo="
+UPLOAD = "upl_01M7WD7TG000000000000EXAMP"
+AT_SENDING, INSIDE = f"upload:url/{UPLOAD}", f"upload:data/{UPLOAD}"
 
 
 def everything(_: str) -> bool:
@@ -64,6 +67,12 @@ def refusal(name: str, route: str | None = None, **given: Any) -> dict[str, str]
         ("grok-imagine-image-2.0/image-to-image", None, {"images": [{"url": HERE}]}, {"image": HERE}),
         ("flux-1.1-pro", None, {"images": [{"url": HERE}]}, {"image_prompt": HERE}),
         ("gpt-image-2.5-flare/image-to-image", None, {"images": [{"url": DATA}]}, {"image_urls": [DATA]}),
+        (EDIT, None, {"images": [{"upload": UPLOAD}, {"url": HERE}, UPLOAD]}, {"input_urls": [AT_SENDING, HERE, AT_SENDING]}),
+        (EDIT, None, {"input_urls": [HERE, UPLOAD]}, {"input_urls": [HERE, AT_SENDING]}),
+        (EDIT, None, {"input_urls": [INSIDE]}, {"input_urls": [AT_SENDING]}),
+        ("flux-1.1-pro", None, {"images": [{"upload": UPLOAD}]}, {"image_prompt": AT_SENDING}),
+        ("flux-1.1-pro", None, {"image_prompt": UPLOAD}, {"image_prompt": AT_SENDING}),
+        ("Nano-Banana", "chat", {"images": [{"upload": UPLOAD}]}, {"images": [AT_SENDING]}),
     ],
 )
 def test_the_neutral_fields_become_the_models_own(
@@ -122,11 +131,23 @@ def test_the_models_own_names_may_be_used_as_they_are() -> None:
         (EDIT, None, {"images": [HERE] * 6}, "/input/images", "must have at most 5 entries; it has 6"),
         (EDIT, None, {"images": [7]}, "/input/images/0", 'must be {"url": …}'),
         (EDIT, None, {"images": [{"uri": HERE}]}, "/input/images/0", 'must be {"url": …}'),
-        (EDIT, None, {"images": [{"url": HERE}, {"url": "ftp://a.example/1"}]}, "/input/images/1/url", "an http(s) address"),
+        (EDIT, None, {"images": [{"url": HERE}, {"url": "ftp://a.example/1"}]}, "/input/images/1/url", "an https address"),
         (EDIT, None, {"images": ["https://user:pass@a.example/1"]}, "/input/images/0", "without credentials"),
-        (EDIT, None, {"images": ["https://[half"]}, "/input/images/0", "an http(s) address"),
-        (EDIT, None, {"images": ["https://a.example/\n"]}, "/input/images/0", "an http(s) address"),
-        (EDIT, None, {"images": [DATA]}, "/input/images/0", "must be an http(s) address"),
+        (EDIT, None, {"images": ["https://[half"]}, "/input/images/0", "an https address"),
+        (EDIT, None, {"images": ["http://a.example/1.png"]}, "/input/images/0", "an https address"),
+        (EDIT, None, {"images": ["https://169.254.169.254/latest/meta-data/"]}, "/input/images/0", "of a public host"),
+        (EDIT, None, {"images": [{"url": "https://localhost/1.png"}]}, "/input/images/0/url", "of a public host"),
+        (EDIT, None, {"images": ["https://2130706433/1.png"]}, "/input/images/0", "of a public host"),
+        (EDIT, None, {"images": ["https://"]}, "/input/images/0", "of a public host"),
+        (EDIT, None, {"input_urls": [HERE, "https://10.0.0.7/1.png"]}, "/input/input_urls/1", "of a public host"),
+        ("flux-1.1-pro", None, {"image_prompt": "https://printer.local/1"}, "/input/image_prompt", "of a public host"),
+        (EDIT, None, {"images": [{"upload": "upl_no"}]}, "/input/images/0/upload", "must be the id of an upload"),
+        (EDIT, None, {"images": [{"upload": HERE}]}, "/input/images/0/upload", "must be the id of an upload"),
+        (EDIT, None, {"images": [{"upload": UPLOAD, "url": HERE}]}, "/input/images/0", '{"upload": …}'),
+        (GPT, None, {"images": [{"upload": UPLOAD}]}, "/input/images", f"takes no images; {EDIT} does"),
+        (GPT, None, {"prompt": AT_SENDING}, "/input/prompt", "cannot be a text that stands for an upload"),
+        (EDIT, None, {"images": ["https://a.example/\n"]}, "/input/images/0", "an https address"),
+        (EDIT, None, {"images": [DATA]}, "/input/images/0", "must be an https address"),
         ("gpt-image-2.5-flare/image-to-image", None, {"images": ["x"]}, "/input/images/0", "or a data: URI"),
         ("flux-1.1-pro", None, {"images": [HERE, THERE]}, "/input/images", "must have at most 1 entries; it has 2"),
         ("flux-1.1-pro", None, {"images": []}, "/input/images", "must have at least 1 entries"),
@@ -142,7 +163,7 @@ def test_a_refusal_speaks_of_what_the_caller_wrote(
     assert says in told[pointer]
 
 
-ADDRESSES = st.lists(st.sampled_from([HERE, {"url": THERE}]), max_size=7)
+ADDRESSES = st.lists(st.sampled_from([HERE, {"url": THERE}, {"upload": UPLOAD}, UPLOAD]), max_size=7)
 SAMPLES: dict[str, Any] = {
     "prompt": st.sampled_from(["a red kite", "", 7]),
     "aspect_ratio": st.sampled_from(["1:1", "16:9", "9:16", "2:3", "auto", "1024x1024", "7:5", 7]),
@@ -183,6 +204,35 @@ def test_what_was_made_of_an_input_means_the_same_once_more(data: st.DataObject)
     again = choice.understand(first.input)
 
     assert first.faults or (again.input == first.input and again.faults == ())
+
+
+# -- uploads ----------------------------------------------------------------------------------------
+
+
+def test_an_upload_is_told_by_where_the_caller_named_it() -> None:
+    beside = chosen(EDIT).understand({"prompt": "a kite", "images": [HERE, {"upload": UPLOAD}]})
+    own = chosen(EDIT).understand({"prompt": "a kite", "input_urls": [UPLOAD]})
+
+    assert beside.uploads == {"/input/images/1": UPLOAD}
+    assert own.uploads == {"/input/input_urls/0": UPLOAD}
+
+
+def test_an_upload_travels_inside_the_request_only_where_no_address_is_taken() -> None:
+    route = CATALOGUE.models[EDIT].routes["default"]
+    assert route.references is not None
+    inline = replace(route, references=replace(route.references, takes=("data",)))
+
+    understood = Choice(model=CATALOGUE.models[EDIT], route=inline).understand({"prompt": "a kite", "images": [UPLOAD, DATA]})
+
+    assert understood.input["input_urls"] == [INSIDE, DATA]
+    assert understood.faults == ()
+
+
+@pytest.mark.parametrize("value", [[AT_SENDING], {"google": {"note": AT_SENDING}}])
+def test_nothing_but_a_reference_can_stand_for_an_upload(value: Any) -> None:
+    faults = chosen("Nano-Banana-Pro").understand({"prompt": "a kite", "output_format": value}).faults
+
+    assert "cannot be a text that stands for an upload" in faults[0].detail
 
 
 # -- presets ----------------------------------------------------------------------------------------
@@ -237,7 +287,7 @@ def away(name: str) -> bool:
         (
             lambda: choose_model(CATALOGUE, "pixapi/gpt-image-2", "sync", offered=lambda name: name != "pixapi_images"),
             "/route",
-            "has no upstream pixapi_images; its route default can be used",
+            "no key for it in its secret (`darkroom secrets set`); its route default can be used",
         ),
         (lambda: choose_preset(CATALOGUE, "poster", offered=lambda _: False), "/preset", "has no upstream hiapi"),
         (lambda: choose_again(CATALOGUE, "gpt-image-2-pro", None, "hiapi", offered=everything), "/model", "is retired; use"),

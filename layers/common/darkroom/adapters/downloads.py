@@ -10,8 +10,9 @@ from typing import Any
 import httpcore
 import httpx
 
-from darkroom.adapters.addresses import is_plain, is_public, resolve, resolved_within
+from darkroom.adapters.addresses import resolve, resolved_within
 from darkroom.adapters.data_uris import is_data_uri, open_data_uri
+from darkroom.domain.addresses import is_plain, is_public
 from darkroom.errors import DownloadInterrupted, OutputGone, OutputRefused
 from darkroom.ports import Download
 

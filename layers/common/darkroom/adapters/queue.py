@@ -1,11 +1,12 @@
 """The work queue in SQS: what is to be done with which task, and its dead letters."""
 
 import json
+import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from darkroom.adapters.clients import unavailable
-from darkroom.ports import Job
+from darkroom.ports import MOST_DELAY_S, Job
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
@@ -25,8 +26,9 @@ class SqsQueue:
         self._url = url
         self._dead_letter_url = dead_letter_url
 
-    def send(self, job: Job) -> None:
-        self._send(write_job(job))
+    def send(self, job: Job, *, delay_s: float = 0.0) -> None:
+        # Whole seconds, and never too early.
+        self._send(write_job(job), delay_s=min(MOST_DELAY_S, max(0, math.ceil(delay_s))))
 
     def redrive(self, *, limit: int) -> int:
         moved = 0
@@ -37,9 +39,9 @@ class SqsQueue:
             moved += len(letters)
         return moved
 
-    def _send(self, body: str) -> None:
+    def _send(self, body: str, *, delay_s: int = 0) -> None:
         with unavailable("queue"):
-            self._client.send_message(QueueUrl=self._url, MessageBody=body)
+            self._client.send_message(QueueUrl=self._url, MessageBody=body, DelaySeconds=delay_s)
 
     def _receive(self, at_most: int) -> "list[MessageTypeDef]":
         with unavailable("queue"):

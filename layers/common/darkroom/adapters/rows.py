@@ -5,13 +5,16 @@ import hashlib
 import json
 import zlib
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
+from darkroom.adapters.data_uris import is_data_uri
 from darkroom.adapters.dynamo import Row, key
 from darkroom.adapters.row_size import row_size, value_size
 from darkroom.adapters.values import fields_of, plain, record, records, typed
+from darkroom.domain.attempts import Alternative, Attempt
 from darkroom.domain.task import Image, Output, Phase, Request, Task, TaskError
 from darkroom.ports import Evidence
 
@@ -22,9 +25,10 @@ EMBED_LIMIT = 900
 """A request is kept inside the state row while the row stays within so many bytes: above 1024, every move costs twice."""
 
 OUTPUTS_LIMIT = 600
-"""Output URLs longer than this together are not kept; whoever stores later asks the upstream for fresh ones."""
+"""Output URLs longer than this together are not kept; whoever stores later asks the upstream for fresh ones, if it can."""
 
 IMAGES_IN_ROW = 2
+_ALTERNATIVE = ("upstream", "model", "route", "wire_model", "input")
 EVIDENCE_KEPT_S = 40 * 86_400
 _DAY_S = 86_400
 _LEAST_KEPT_DAYS = 35
@@ -32,13 +36,22 @@ _LEAST_KEPT_DAYS = 35
 _GROWTH = 220
 # So much the measure may drift between two versions of us (or of zlib) before a request that was put into a row falls out of it.
 _DRIFT = 100
+# Repeats end with the attempt's deadline, a day after its first POST at the latest.
+_SENT_KEPT_S = 3 * _DAY_S
 # Far behind any end: a request has to outlive its state row.
 _REQUEST_SLACK_S = 30 * _DAY_S
 
+# What was packed or unpacked last, by task, and after how many attempts: packing and measuring again for every move would be a
+# tenth of what a move costs.
+_PACKED: dict[str, tuple[Request, int, bytes | None]] = {}
+_PACKED_SIZE = 1000
+
 _SHORT = {
+    "alternative": "way",
     "callback_expected": "callback",
     "cancel_requested": "cancel",
     "first_sent_at": "sent_at",
+    "max_auto_retries": "retries",
     "terminal_at": "ended_at",
     "upstream_request_id": "up_request",
     "upstream_task_id": "up_task",
@@ -56,11 +69,19 @@ _TEXTS = (
     "lease",
     "news_by",
 )
-_WHOLES = ("timeout_s", "version", "attempt", "looks")
+_WHOLES = ("timeout_s", "version", "attempt", "looks", "max_auto_retries", "alternative")
 _TIMES = ("created_at", "next_check_at", "first_sent_at", "submitted_at", "terminal_at", "lease_until", "news_at")
 _FLAGS = ("cancel_requested", "callback_expected")
-_UNSET = {"attempt": 1, "looks": 0, "cancel_requested": False, "callback_expected": False}
+_UNSET = {
+    "attempt": 1,
+    "looks": 0,
+    "max_auto_retries": 0,
+    "alternative": 0,
+    "cancel_requested": False,
+    "callback_expected": False,
+}
 _OUTPUT = {"url": "url", "expires_at": "until"}
+_ATTEMPT = {"upstream": "u", "model": "m", "route": "r", "sent_at": "s", "ended_at": "e", "code": "c"}
 _IMAGE = {
     "index": "i",
     "content_type": "type",
@@ -80,17 +101,18 @@ _IMAGE = {
 def state_row(task: Task, *, retention_days: int, born: bool = False) -> Row:
     """The whole row; `born` when it is written for the first time, which decides where the request lives."""
     row = key(task.id, "state") | _facts(task) | _index_keys(task)
-    if task.outputs and (outputs := packed_outputs(task.outputs)):
-        row["outputs"] = outputs
+    if outputs := kept_outputs(task.outputs):
+        row["outputs"] = records(outputs, _OUTPUT)
     if len(task.images) > IMAGES_IN_ROW:
         row["images_row"] = {"S": images_key(task.images)}
     elif task.images:
         row["images"] = records(task.images, _IMAGE)
+    row |= _past(task)
     if task.error is not None:
         row["error"] = record(task.error, {field.name: field.name for field in fields(task.error)})
     if (ends := expires_at(task, retention_days)) is not None:
         row["expires_at"] = {"N": str(ends)}
-    if (packed := embedded_request(task, slack=0 if born else _DRIFT)) is not None:
+    if (packed := embedded_request(task, slack=0 if born or task.earlier else _DRIFT)) is not None:
         row["request"] = {"B": packed}
     return row
 
@@ -104,10 +126,20 @@ def task_of(row: Row, images_row: Row | None = None) -> Task:
         phase=Phase(row["phase"]["S"]),
         outputs=tuple(Output(**fields_of(one["M"], _OUTPUT)) for one in row.get("outputs", {}).get("L", [])),
         images=tuple(Image(**fields_of(one["M"], _IMAGE)) for one in images["L"]) if images else (),
+        earlier=tuple(Attempt(**fields_of(one["M"], _ATTEMPT)) for one in row.get("earlier", {}).get("L", [])),
         error=TaskError(**{name: one["S"] for name, one in row["error"]["M"].items()}) if "error" in row else None,
-        request=unpack_request(row["request"]["B"]) if "request" in row else None,
+        request=_request_in(row),
         **values,
     )
+
+
+def _request_in(row: Row) -> Request | None:
+    if "request" not in row:
+        return None
+    request = unpack_request(row["request"]["B"])
+    over = len(row["earlier"]["L"]) if "earlier" in row else 0
+    _remember(row["pk"]["S"], request, over, bytes(row["request"]["B"]))
+    return request
 
 
 def expires_at(task: Task, retention_days: int) -> int | None:
@@ -133,13 +165,29 @@ def owner_day(owner: str, day: str) -> str:
 
 def day_of(at: float) -> str:
     """The UTC day of a Unix time."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
+    return _day(int(at // _DAY_S))
 
 
-def packed_outputs(outputs: Sequence[Output]) -> Any | None:
-    """The attribute that holds `outputs`, None when they are too long to keep."""
-    packed = records(outputs, _OUTPUT)
-    return packed if value_size(packed) <= OUTPUTS_LIMIT else None
+@lru_cache(maxsize=64)
+def _day(number: int) -> str:
+    """The day so many days after 1970 began; most tasks of a process are of today."""
+    return datetime.fromtimestamp(number * _DAY_S, UTC).strftime("%Y-%m-%d")
+
+
+def kept_outputs(outputs: Sequence[Output]) -> tuple[Output, ...]:
+    """What a row keeps of `outputs`: an address that holds its picture itself, or that is too long with the others, is empty.
+
+    Whoever stores later so knows how many there are: their pictures may be in the bucket already.
+    """
+    kept = tuple(_emptied(one) if is_data_uri(one.url) else one for one in outputs)
+    if value_size(records(kept, _OUTPUT)) <= OUTPUTS_LIMIT:
+        return kept
+    nameless = tuple(map(_emptied, outputs))
+    return nameless if value_size(records(nameless, _OUTPUT)) <= OUTPUTS_LIMIT else ()
+
+
+def _emptied(output: Output) -> Output:
+    return replace(output, url="", expires_at=None)
 
 
 def _facts(task: Task) -> Row:
@@ -149,6 +197,10 @@ def _facts(task: Task) -> Row:
         if value is not None and value != _UNSET.get(name):
             facts[_SHORT.get(name, name)] = typed(value)
     return facts
+
+
+def _past(task: Task) -> Row:
+    return {"earlier": records(task.earlier, _ATTEMPT)} if task.earlier else {}
 
 
 def _index_keys(task: Task) -> Row:
@@ -171,21 +223,36 @@ def _read(row: Row, name: str) -> Any:
 
 
 def fits_in_row(task: Task) -> bool:
-    """Whether the task's request is kept inside its state row."""
+    """Whether the task's request is kept inside its state row, once its present attempt has begun."""
     return embedded_request(task) is not None
 
 
 def embedded_request(task: Task, *, slack: int = 0) -> bytes | None:
     """The request as it stands in the state row, None where it has a row of its own.
 
-    Judged by what never changes, so that every move agrees.
+    Judged by what never changes while an attempt lasts, so that every move agrees; and once, for a request that is still the same
+    object. One more attempt that is over may drive it out.
     """
     if task.request is None:
         return None
-    packed = pack_request(task.request)
-    born = key(task.id, "state") | _facts(_newborn(task)) | _index_keys(task)
+    known, over, packed = _PACKED.get(task.id, (None, 0, None))
+    if known is not task.request or over != len(task.earlier):
+        packed = _pack_if_short(task, task.request, slack)
+        _remember(task.id, task.request, len(task.earlier), packed)
+    return packed
+
+
+def _pack_if_short(task: Task, request: Request, slack: int) -> bytes | None:
+    packed = pack_request(request)
+    born = key(task.id, "state") | _facts(_newborn(task)) | _index_keys(task) | _past(task)
     size = row_size(born | {"request": {"B": packed}})
     return packed if size + _GROWTH <= EMBED_LIMIT + slack else None
+
+
+def _remember(task_id: str, request: Request, over: int, packed: bytes | None) -> None:
+    if len(_PACKED) >= _PACKED_SIZE:
+        _PACKED.clear()
+    _PACKED[task_id] = (request, over, packed)
 
 
 def request_row(task: Task, request: Request, *, retention_days: int) -> Row:
@@ -198,39 +265,67 @@ def request_row(task: Task, request: Request, *, retention_days: int) -> Row:
 
 
 def pack_request(request: Request) -> bytes:
-    """Compressed JSON; the frozen body is text where it is UTF-8 (it then shares words with the input), else base 64."""
-    facts: dict[str, Any] = {"input": request.input, "metadata": request.metadata}
-    try:
-        facts["body"] = request.body.decode()
-    except UnicodeDecodeError:
-        facts["body64"] = base64.b64encode(request.body).decode()
-    text = json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
+    """Compressed: JSON, a zero byte (which JSON cannot hold), and the frozen body as it is, so that both share their words."""
+    facts = {"input": request.input, "metadata": request.metadata} | _plan(request)
+    text = json.dumps(facts, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     # JSON may say half a surrogate pair; UTF-8 may not.
-    return zlib.compress(text.encode("utf-8", "surrogatepass"), 9)
+    return zlib.compress(text.encode("utf-8", "surrogatepass") + b"\0" + request.body, 9)
 
 
 def unpack_request(packed: bytes) -> Request:
-    facts = json.loads(zlib.decompress(packed).decode("utf-8", "surrogatepass"))
-    body = facts["body"].encode() if "body" in facts else base64.b64decode(facts["body64"])
-    return Request(input=facts["input"], body=body, metadata=facts["metadata"])
+    text, behind, body = zlib.decompress(packed).partition(b"\0")
+    facts = json.loads(text.decode("utf-8", "surrogatepass"))
+    return Request(
+        input=facts["input"],
+        body=body if behind else _older_body(facts),
+        metadata=facts["metadata"],
+        wire_model=facts.get("w", ""),
+        alternatives=tuple(Alternative(**dict(zip(_ALTERNATIVE, one, strict=True))) for one in facts.get("a", ())),
+        origin=facts.get("o"),
+    )
+
+
+def _older_body(facts: dict[str, Any]) -> bytes:
+    """An older version kept the body inside the JSON."""
+    return facts["body"].encode() if "body" in facts else base64.b64decode(facts["body64"])
+
+
+def _plan(request: Request) -> dict[str, Any]:
+    """What further attempts need, in few bytes; a row of an older version has none of it."""
+    alternatives = [[getattr(one, name) for name in _ALTERNATIVE] for one in request.alternatives]
+    facts = {"w": request.wire_model, "a": alternatives, "o": request.origin}
+    return {name: value for name, value in facts.items() if value}
+
+
+def sent_row(task: Task, body: bytes) -> Row:
+    """What is sent for an attempt, where it differs from what was frozen, and when that sending began."""
+    since = task.first_sent_at or task.created_at
+    facts = {"since": {"N": repr(since)}, "expires_at": {"N": str(int(since + _SENT_KEPT_S))}}
+    return key(task.id, f"sent#{task.attempt}") | facts | {"body": {"B": zlib.compress(body, 9)}}
+
+
+def sent_of(row: Row) -> bytes:
+    return zlib.decompress(row["body"]["B"])
 
 
 def _newborn(task: Task) -> Task:
-    """The task with every fact that a move can change left out."""
+    """The task with every fact that a move can change left out, or as it was in the beginning."""
+    upstream, model, route = task.asked_way
     return Task(
         id=task.id,
         owner=task.owner,
-        upstream=task.upstream,
-        model=task.model,
+        upstream=upstream,
+        model=model,
         timeout_s=task.timeout_s,
         created_at=task.created_at,
         phase=Phase.SUBMITTING,
         next_check_at=task.created_at,
-        route=task.route,
+        route=route,
         preset=task.preset,
         user=task.user,
         retry_of=task.retry_of,
-        callback_expected=task.callback_expected,
+        max_auto_retries=task.max_auto_retries,
+        callback_expected=True,
     )
 
 

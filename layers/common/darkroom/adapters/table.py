@@ -19,11 +19,11 @@ class DynamoTasks:
         self._retention_days = retention_days
 
     def add(self, task: Task) -> None:
-        if task.request is not None and not rows.fits_in_row(task):
+        row = rows.state_row(task, retention_days=self._retention_days, born=True)
+        if task.request is not None and "request" not in row:
             # Before the state row: whoever finds the state row must find the request.
             self._put_request(task, task.request)
         self._put_images(task)
-        row = rows.state_row(task, retention_days=self._retention_days, born=True)
         if self._table.put_if(row, ABSENT, self._now()) is not None:
             raise TaskExists(task.id)
 
@@ -38,6 +38,9 @@ class DynamoTasks:
         if after.images != before.images:
             self._put_images(after)
         row = rows.state_row(after, retention_days=self._retention_days)
+        if after.earlier and after.request is not None and "request" not in row:
+            # Earlier attempts have driven it out of the row. Before the state row: whoever finds that must find the request.
+            self._table.put_if(rows.request_row(after, after.request, retention_days=self._retention_days), ABSENT, self._now())
         if self._table.put_if(row, "version = :before", {":before": {"N": str(before.version)}}) is not None:
             raise TaskChanged(f"{before.id} is no longer at version {before.version}")
 
@@ -48,6 +51,12 @@ class DynamoTasks:
         if row is None:
             raise StorageUnavailable(f"table: the request of {task.id} is not there")
         return rows.unpack_request(row["request"]["B"])
+
+    def keep_sent(self, task: Task, body: bytes, *, good_for_s: float) -> bytes:
+        row = rows.sent_row(task, body)
+        oldest = float(row["since"]["N"]) - good_for_s
+        kept = self._table.put_if(row, f"{ABSENT} OR since < :oldest", self._now() | {":oldest": {"N": repr(oldest)}})
+        return body if kept is None else rows.sent_of(kept)
 
     def overdue(self, now: float, *, limit: int) -> Sequence[str]:
         found = [row for shard in range(rows.SHARDS) for row in self._due(shard, now, limit)]

@@ -12,7 +12,7 @@ from darkroom.catalogue.offers import DEFAULT_ROUTE, NEUTRAL, SIZED, Catalogue, 
 from darkroom.catalogue.validation import faults_in
 
 Offered = Callable[[str], bool]
-"""Whether this deployment has the upstream of that name."""
+"""Whether this deployment has the upstream of that name, and a key for it."""
 
 _OURS = {
     "callback": "Darkroom sets the callback itself; read the task, or wait with `Prefer: wait`",
@@ -33,11 +33,15 @@ class NotOffered(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Understood:
-    """A caller's input as `choice` takes it: in the model's own fields, `input`; or everything that is wrong with it."""
+    """A caller's input as `choice` takes it: in the model's own fields, `input`; or everything that is wrong with it.
+
+    `uploads` are the ids of those that it has stand-ins for, each by its place in the caller's input.
+    """
 
     choice: "Choice"
     input: Mapping[str, Any]
     faults: tuple[Fault, ...]
+    uploads: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +62,8 @@ class Choice:
         done = translate(self.route, {**self._under(usable), **usable})
         faults = faults_in(self.route, done.own, said=done.said, failed=done.failed)
         cannot = [Fault(pointer("input", name), self._cannot(name)) for name in given if name in takes and name not in usable]
-        return Understood(choice=self, input=done.own, faults=(*unknown, *cannot, *done.faults, *faults))
+        faults_found = (*unknown, *cannot, *done.faults, *faults)
+        return Understood(choice=self, input=done.own, faults=faults_found, uploads=done.uploads)
 
     def fallbacks(self, given: Json, *, offered: Offered) -> tuple[Understood, ...]:
         """The preset's fallbacks that can serve `given` as it is, in their order; others would have to leave something out."""
@@ -142,7 +147,11 @@ def _served(model: Model, route: Route, offered: Offered, *, where: str) -> Rout
         return route
     others = [one.name for one in model.routes.values() if offered(one.upstream)]
     instead = f"; its route {_list(others)} can be used" if others else ""
-    raise NotOffered(where, f"{model.id} is not available: this deployment has no upstream {route.upstream}{instead}")
+    raise NotOffered(where, f"{model.id} is not available: {_lacking(route.upstream)}{instead}")
+
+
+def _lacking(upstream: str) -> str:
+    return f"this deployment has no upstream {upstream}, or no key for it in its secret (`darkroom secrets set`)"
 
 
 def _no_model(catalogue: Catalogue, name: str) -> str:

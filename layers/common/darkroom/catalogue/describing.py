@@ -9,6 +9,12 @@ _REFERENCE: Json = {
     "anyOf": [
         {"type": "string"},
         {"type": "object", "properties": {"url": {"type": "string"}}, "required": ["url"], "additionalProperties": False},
+        {
+            "type": "object",
+            "properties": {"upload": {"type": "string", "pattern": "^upl_[0-9A-HJKMNP-TV-Z]{26}(?!\\n)$"}},
+            "required": ["upload"],
+            "additionalProperties": False,
+        },
     ]
 }
 

@@ -97,12 +97,14 @@ def _check_schema(schema: Json, where: str) -> None:
 
 def _references(entry: Json, properties: Json, where: str) -> References:
     where = f"{where}, images"
-    known_only(entry, ("field", "most", "takes"), where)
+    known_only(entry, ("field", "most", "takes", "largest_bytes"), where)
     own, most, takes = _own(entry, properties, where), field(entry, "most", int, where), texts(entry, "takes", where)
     alone = properties[own].get("type") == "string"
     check(where, 1 <= most <= (1 if alone else properties[own].get("maxItems", most)), "most does not fit its field")
     check(where, bool(takes) and set(takes) <= set(_WAYS), f"takes must be some of {', '.join(_WAYS)}")
-    return References(field=own, most=most, takes=takes, alone=alone)
+    largest = optional(entry, "largest_bytes", int, where)
+    check(where, largest is None or largest > 0, "largest_bytes must be above 0")
+    return References(field=own, most=most, takes=takes, alone=alone, largest=largest)
 
 
 def _sizes(entry: Json, properties: Json, where: str) -> Sizes:

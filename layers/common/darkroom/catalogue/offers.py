@@ -25,13 +25,19 @@ SIZED = ("aspect_ratio", "resolution")
 class References:
     """How a route takes reference images: in `field`, at most `most`, each as one of `takes` ("url", "data").
 
-    `alone`: the field is one text, not a list.
+    `alone`: the field is one text, not a list. `largest` is in bytes, None where nobody says.
     """
 
     field: str
     most: int
     takes: tuple[str, ...]
     alone: bool
+    largest: int | None = None
+
+    @property
+    def uploads_as_data(self) -> bool:
+        """Whether an upload travels inside the request: only where no address is taken."""
+        return "url" not in self.takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

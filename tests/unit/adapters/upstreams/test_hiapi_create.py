@@ -154,6 +154,7 @@ def test_before_any_work_means_ask_again(status: int, body: Any) -> None:
         created(status, body)
 
     assert caught.value.status == status
+    assert caught.value.about_the_request is isinstance(body, dict)
 
 
 @pytest.mark.parametrize(
@@ -245,6 +246,13 @@ def test_a_definite_no_gets_its_reason(status: int, body: Any, reason: str) -> N
 )
 def test_a_no_says_what_it_cost(status: int, body: Any, charged: str) -> None:
     assert refused(status, body).charged == charged
+
+
+@pytest.mark.parametrize(
+    ("code", "retryable"), [("MODEL_UNAVAILABLE", "later"), ("model_not_found", "manual"), ("INVALID_REQUEST", "manual")]
+)
+def test_only_a_model_that_is_down_is_worth_a_new_try(code: str, retryable: str) -> None:
+    assert refused(400, flat(code)).retryable == retryable
 
 
 def test_a_403_says_who_may_not() -> None:

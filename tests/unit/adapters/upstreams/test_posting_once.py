@@ -87,6 +87,7 @@ def test_what_provably_did_no_work_may_go_again(name: str, status: int, body: An
 
     assert type(error) is UpstreamUnavailable
     assert error.retry_after == 12
+    assert error.about_the_request is (body != b"")
 
 
 @pytest.mark.parametrize("name", EACH)

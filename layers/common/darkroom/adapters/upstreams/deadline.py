@@ -11,7 +11,8 @@ from typing import Any
 import httpcore
 import httpx
 
-_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=5.0)
+# As many are kept as a sweep of the reconciler uses at once.
+_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=100, keepalive_expiry=5.0)
 # A synchronous upstream says nothing for minutes: without probes a network in between forgets such a connection.
 _KEEPALIVE: list[tuple[int, int, int]] = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
 if hasattr(socket, "TCP_KEEPIDLE"):

@@ -1,6 +1,7 @@
 """Reads an answer that may hold whole pictures, and keeps of it what a support ticket needs."""
 
 import json
+import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,16 +11,18 @@ from darkroom.adapters.upstreams.reading import object_or_none
 
 LARGE_BODY = 96 * 1024 * 1024
 """Two pictures of 32 MiB, the largest that are stored by default, as base64. While it is read, memory holds up to three times
-as much: the bytes, the text and the values; afterwards only the pictures."""
+as much: the bytes, the text and the values; afterwards only the pictures. So one is read at a time."""
 
 _LONGEST_TEXT = 200
 _KEPT = 64 * 1024
 _DEPTH = 8
+_one_at_a_time = threading.Lock()
 
 
 def digest(answer: Answer) -> tuple[dict[str, Any] | None, Answer]:
     """The object in the answer's body (None: there is none, or not all of it), and the answer with a body that is short."""
-    doc = object_or_none(answer.body) if answer.complete else None
+    with _one_at_a_time:
+        doc = object_or_none(answer.body) if answer.complete else None
     if len(answer.body) <= _KEPT:
         return doc, answer
     body = answer.body[:_KEPT] if doc is None else json.dumps(_abridged(doc, _DEPTH), ensure_ascii=False).encode()[:_KEPT]

@@ -30,16 +30,13 @@ class HiApi:
 
     name = "hiapi"
     # The gateway forgets a key after about 24 h, and the same request would then be a new, billed task (HiAPI's SDKs, README).
-    # Outputs live for about 7 days (HiAPI docs, async-api/detail). An account may ask 60 times a minute and have 10 tasks in
-    # flight; looks count, and so does what other models are asked for (HiAPI docs, rate limits; its blog on 429).
+    # Outputs live for about 7 days (HiAPI docs, async-api/detail).
     promises = Promises(
         collapses_repeats_for_s=23 * 3600,
         calls_back=True,
         signs_callbacks=True,
         can_cancel=False,
         outputs_kept_s=7 * 86_400,
-        requests_per_minute=60,
-        in_flight=10,
     )
 
     def __init__(

@@ -6,7 +6,7 @@ from typing import Any
 from darkroom.adapters.upstreams.complaints import MESSAGE_CAP
 from darkroom.adapters.upstreams.hiapi import KEY_FIELD
 from darkroom.adapters.upstreams.images import MOST_IMAGES, find_images
-from darkroom.adapters.upstreams.immediate import Immediate, Result
+from darkroom.adapters.upstreams.immediate import ANSWERS_WITHIN_S, Immediate, Result
 from darkroom.adapters.upstreams.markdown import images_in_words
 from darkroom.adapters.upstreams.reading import first_text, mapping, text
 from darkroom.adapters.upstreams.refusals import is_policy
@@ -21,8 +21,8 @@ class HiApiChat(Immediate):
     """`POST /v1/chat/completions` (HiAPI docs, image generation): Nano Banana's models and gpt-image-2."""
 
     name = "hiapi_chat"
-    # The limits are the account's, whatever is asked there (HiAPI docs, rate limits); how long a URL lives, nobody says.
-    promises = Promises(synchronous=True, requests_per_minute=60, in_flight=10)
+    # How long a URL lives, nobody says.
+    promises = Promises(synchronous=True, answers_within_s=ANSWERS_WITHIN_S)
     path = "/v1/chat/completions"
     key_field = KEY_FIELD
 

@@ -7,10 +7,12 @@ from darkroom.adapters.upstreams.http import Answer
 from darkroom.adapters.upstreams.refusals import (
     charged_for,
     facts_of,
+    in_own_words,
     is_before_work,
     is_definite,
     reason_of,
     refusal_message,
+    retryable_for,
     unknown_message,
 )
 from darkroom.errors import OutcomeUnknown, UpstreamRefused, UpstreamUnavailable
@@ -29,7 +31,13 @@ def raise_for_create(answer: Answer, complaint: Complaint, *, now: float) -> NoR
     if complaint.word == _MISMATCH:
         raise UpstreamRefused(complaint.message, reason="submission_outcome_unknown", charged="unknown", **facts)
     if is_before_work(complaint):
-        raise UpstreamUnavailable(complaint.message, **facts)
+        raise UpstreamUnavailable(complaint.message, about_the_request=in_own_words(answer), **facts)
     if not is_definite(answer, complaint):
         raise OutcomeUnknown(unknown_message(answer, complaint), **facts)
-    raise UpstreamRefused(refusal_message(complaint), reason=reason_of(complaint), charged=charged_for(complaint), **facts)
+    raise UpstreamRefused(
+        refusal_message(complaint),
+        reason=reason_of(complaint),
+        charged=charged_for(complaint),
+        retryable=retryable_for(complaint),
+        **facts,
+    )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from darkroom.adapters.upstreams.hiapi import KEY_FIELD
-from darkroom.adapters.upstreams.immediate import Immediate, Result
+from darkroom.adapters.upstreams.immediate import ANSWERS_WITHIN_S, Immediate, Result
 from darkroom.adapters.upstreams.openai_images import images_body, images_result
 from darkroom.ports import Promises
 
@@ -13,8 +13,8 @@ class HiApiImages(Immediate):
     """`POST /v1/images/generations` (HiAPI docs, image generation). Some models always answer in base64."""
 
     name = "hiapi_images"
-    # The limits are the account's, whatever is asked there (HiAPI docs, rate limits); how long a URL lives, nobody says.
-    promises = Promises(synchronous=True, requests_per_minute=60, in_flight=10)
+    # How long a URL lives, nobody says.
+    promises = Promises(synchronous=True, answers_within_s=ANSWERS_WITHIN_S)
     path = "/v1/images/generations"
     key_field = KEY_FIELD
 

@@ -23,6 +23,9 @@ from darkroom.domain.task import Output, TaskError
 from darkroom.errors import UpstreamTaskNotFound
 from darkroom.ports import Accepted, Promises, Secrets
 
+ANSWERS_WITHIN_S = 600.0
+"""Synchronous generations take minutes; a client of Pixapi's waits ten (a third party's, in Go). Ours has to fit a Lambda run."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:

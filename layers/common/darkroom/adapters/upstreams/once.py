@@ -14,6 +14,7 @@ from darkroom.adapters.upstreams.refusals import (
     is_definite,
     reason_of,
     refusal_message,
+    retryable_for,
     unknown_message,
 )
 from darkroom.domain.redact import redact
@@ -46,9 +47,15 @@ def raise_once(
     """Raises what a POST without a key that brought no result means; `missing` is what it should have named."""
     facts = facts_of(answer, complaint, now)
     if _did_no_work(doc, complaint):
-        raise UpstreamUnavailable(complaint.message, **facts)
+        raise UpstreamUnavailable(complaint.message, about_the_request=doc is not None, **facts)
     if is_definite(answer, complaint):
-        raise UpstreamRefused(refusal_message(complaint), reason=reason_of(complaint), charged=charged_for(complaint), **facts)
+        raise UpstreamRefused(
+            refusal_message(complaint),
+            reason=reason_of(complaint),
+            charged=charged_for(complaint),
+            retryable=retryable_for(complaint),
+            **facts,
+        )
     if doc is not None and complaint.is_error and 200 <= complaint.status < 300:
         # A whole answer that says "error" is the end of it; only its price is open.
         raise UpstreamRefused(complaint.message, reason=reason_of(complaint), charged="unknown", **facts)

@@ -5,7 +5,7 @@ from typing import Any
 
 from darkroom.adapters.upstreams.complaints import Complaint
 from darkroom.adapters.upstreams.http import Answer
-from darkroom.adapters.upstreams.immediate import Immediate, Result
+from darkroom.adapters.upstreams.immediate import ANSWERS_WITHIN_S, Immediate, Result
 from darkroom.adapters.upstreams.openai_images import images_body, images_result
 from darkroom.adapters.upstreams.pixapi_errors import complaint_of
 from darkroom.adapters.upstreams.pixapi_tasks import KEY_FIELD
@@ -17,7 +17,7 @@ class PixapiImages(Immediate):
 
     name = "pixapi_images"
     # No key, callback, cancelling, rate limit or lifetime of a URL is documented anywhere.
-    promises = Promises(synchronous=True)
+    promises = Promises(synchronous=True, answers_within_s=ANSWERS_WITHIN_S)
     path = "/v1/images/generations"
     key_field = KEY_FIELD
 

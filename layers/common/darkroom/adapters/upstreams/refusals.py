@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 from darkroom.adapters.upstreams.complaints import Complaint, retry_after
 from darkroom.adapters.upstreams.http import Answer
+from darkroom.adapters.upstreams.reading import object_or_none
 from darkroom.domain.redact import redact_bytes
 from darkroom.errors import OutcomeUnknown, UpstreamError, UpstreamRefused, UpstreamTaskNotFound, UpstreamUnavailable
 
@@ -75,6 +76,16 @@ def reason_of(complaint: Complaint) -> str:
     if reason == "generation_failed" and is_policy(complaint.word, complaint.message):
         return "content_rejected"
     return reason
+
+
+def in_own_words(answer: Answer) -> bool:
+    """Whether the gateway itself has answered: a proxy before it has pages of its own."""
+    return answer.complete and object_or_none(answer.body) is not None
+
+
+def retryable_for(complaint: Complaint) -> str:
+    """A model that is down comes back (HiAPI's SDKs, error codes); one that does not exist does not."""
+    return "later" if complaint.word == "model_unavailable" else "manual"
 
 
 def charged_for(complaint: Complaint) -> str:

@@ -14,27 +14,53 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """Where an adapter's class is (`module:Class`), and where its gateway is.
+    """Where an adapter's class is (`module:Class`), where its gateway is, and which field of the secret holds its key.
 
-    `offered`: whether the pipeline already keeps its promises for tasks of this upstream. The models of the others are
-    listed, marked as not available, and refused.
+    `account`: whose slots and requests per minute its tasks use, shared by all gateways that share a key. `options` are keywords
+    of its own.
     """
 
     at: str
     base_url: "Callable[[Settings], str]"
-    offered: bool = True
+    key_field: str
+    account: str
+    options: "Callable[[Settings], Mapping[str, object]]" = lambda _: {}
 
 
 _HERE = "darkroom.adapters.upstreams"
 
+
+def _hiapi(at: str, **more: "Callable[[Settings], Mapping[str, object]]") -> Adapter:
+    return Adapter(f"{_HERE}.{at}", lambda settings: settings.hiapi_base_url, "hiapi_api_key", "hiapi", **more)
+
+
+def _extra_body(settings: "Settings") -> dict[str, object]:
+    return {"merge_extra_body": settings.hiapi_extra_body == "merged"}
+
+
+def _pixapi(at: str) -> Adapter:
+    return Adapter(f"{_HERE}.{at}", lambda settings: settings.pixapi_base_url, "pixapi_api_key", "pixapi")
+
+
 ADAPTERS: Mapping[str, Adapter] = {
-    "hiapi": Adapter(f"{_HERE}.hiapi:HiApi", lambda settings: settings.hiapi_base_url),
-    "hiapi_images": Adapter(f"{_HERE}.hiapi_images:HiApiImages", lambda settings: settings.hiapi_base_url, offered=False),
-    "hiapi_chat": Adapter(f"{_HERE}.hiapi_chat:HiApiChat", lambda settings: settings.hiapi_base_url, offered=False),
-    "pixapi": Adapter(f"{_HERE}.pixapi_async:PixapiAsync", lambda settings: settings.pixapi_base_url, offered=False),
-    "pixapi_images": Adapter(f"{_HERE}.pixapi_images:PixapiImages", lambda settings: settings.pixapi_base_url, offered=False),
+    "hiapi": _hiapi("hiapi:HiApi"),
+    "hiapi_images": _hiapi("hiapi_images:HiApiImages", options=_extra_body),
+    "hiapi_chat": _hiapi("hiapi_chat:HiApiChat", options=_extra_body),
+    "pixapi": _pixapi("pixapi_async:PixapiAsync"),
+    "pixapi_images": _pixapi("pixapi_images:PixapiImages"),
 }
 """An upstream's name is part of its tasks' rows and callback URLs: once used it stays."""
+
+
+def account_of(name: str) -> str:
+    """The account whose limits the upstream called `name` is asked within."""
+    found = ADAPTERS.get(name)
+    return found.account if found else name
+
+
+def accounts() -> tuple[str, ...]:
+    """Every account that tasks may be made for."""
+    return tuple(dict.fromkeys(adapter.account for adapter in ADAPTERS.values()))
 
 
 def build_upstream(name: str, *, settings: "Settings", secrets: "Secrets") -> "Upstream":
@@ -43,5 +69,6 @@ def build_upstream(name: str, *, settings: "Settings", secrets: "Secrets") -> "U
     if found is None:
         raise ConfigurationError(f"no upstream is called {name!r}; there are {', '.join(ADAPTERS)}")
     module, _, adapter = found.at.partition(":")
-    built: Upstream = getattr(import_module(module), adapter)(base_url=found.base_url(settings), secrets=secrets)
+    make = getattr(import_module(module), adapter)
+    built: Upstream = make(base_url=found.base_url(settings), secrets=secrets, **found.options(settings))
     return built
