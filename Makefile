@@ -27,9 +27,12 @@ up: install  ## Keep the same stack running here until Ctrl-C
 test: .venv/.dev install-tools  ## Run every test, with the coverage gate
 	.venv/bin/python -m pytest $(PYTEST_ARGS) --cov --cov-report=term-missing:skip-covered
 
-chaos: .venv/.dev .venv-ministack/.installed .venv-lambda/.installed  ## Try to break the five promises at length: every crash, thousands of schedules, real kills
+chaos: .venv/.dev install-tools  ## Try to break the five promises at length: every crash, thousands of schedules, real kills (about 20 minutes)
 	.venv/bin/python -m tests.chaos
-	DARKROOM_CHAOS=1 .venv/bin/python -m tests.chaos.emulators
+
+bench: .venv/.dev .venv-sam/.installed .venv-lambda/.installed  ## Measure speed, cost and manners beside others' and write docs/performance.md (15 minutes; needs valgrind)
+	@$(MAKE) --no-print-directory .venv-bench/.installed || echo "LiteLLM's proxy could not be installed: the run goes on without it." >&2
+	.venv/bin/python -m tests.benchmarks
 
 check: .venv/.dev .venv-sam/.installed .venv-checkov/.installed  ## Look for faults without running anything: lint, format, types, template
 	.venv/bin/ruff check .
@@ -57,7 +60,7 @@ lock: .venv/.dev  ## Resolve the dependencies anew into requirements/ and the la
 install-tools: .venv-sam/.installed .venv-ministack/.installed .venv-checkov/.installed .venv-lambda/.installed $(WHEELS)/arm64/.complete $(WHEELS)/x86_64/.complete  ## Fetch what the tests need beside .venv: SAM CLI, MiniStack, checkov, Lambda's runtime client, the layer's wheels
 
 clean:  ## Remove everything that was made here, the environments too
-	rm -rf .venv .venv-sam .venv-ministack .venv-checkov .venv-lambda .cache .aws-sam .hypothesis .mypy_cache .ruff_cache .coverage demo-output
+	rm -rf .venv .venv-sam .venv-ministack .venv-checkov .venv-lambda .venv-bench .cache .aws-sam .hypothesis .mypy_cache .ruff_cache .coverage demo-output
 	find layers functions local tests tools -name __pycache__ -type d -prune -exec rm -r {} +
 
 # A stamp in each environment says that it holds what its lock file says.
@@ -76,7 +79,7 @@ clean:  ## Remove everything that was made here, the environments too
 	.venv/bin/python $(PIP_INSTALL) --require-hashes -r requirements/dev.txt
 	@touch $@
 
-.venv-sam/.installed .venv-ministack/.installed .venv-checkov/.installed: .venv-%/.installed: requirements/%.txt | .venv/bin/python
+.venv-sam/.installed .venv-ministack/.installed .venv-checkov/.installed .venv-bench/.installed: .venv-%/.installed: requirements/%.txt | .venv/bin/python
 	.venv/bin/python -m venv --clear .venv-$*
 	.venv-$*/bin/python $(PIP_INSTALL) --require-hashes -r $<
 	@touch $@
@@ -92,4 +95,4 @@ $(WHEELS)/%/.complete: layers/dependencies/requirements.txt layers/dependencies/
 	$(MAKE) --no-print-directory -C layers/dependencies/$* -f ../Makefile wheels PYTHON="$(CURDIR)/.venv/bin/python" DEST="$(CURDIR)/$(@D)"
 	@touch $@
 
-.PHONY: help install demo up test check build deploy openapi lock install-tools clean
+.PHONY: help install demo up test chaos bench check build deploy openapi lock install-tools clean

@@ -49,6 +49,11 @@ CREATE = {
     "user": "u_123",
     "metadata": {"order": "8472"},
 }
+# An upload of the far future, so that it never expires; nothing was ever put there.
+EDIT = {
+    "model": "gpt-image-2/image-to-image",
+    "input": {"prompt": "the same mug at night", "images": [{"upload": "upl_7Z000000000000000000EXAMPE"}]},
+}
 JSON = {"content-type": "application/json"}
 
 Event = dict[str, Any]
@@ -150,6 +155,8 @@ EVENTS: Mapping[str, Callable[[], Event]] = {
     "api/create_without_prompt": lambda: asked("POST", "/v1/tasks", body=CREATE | {"input": {}}),
     "api/create_malformed": lambda: http("POST", "/v1/tasks", body='{"model":', authorization=f"Bearer {API_KEY}", **JSON),
     "api/create_without_credentials": lambda: http("POST", "/v1/tasks", body=json.dumps(CREATE), **JSON),
+    "api/create_with_upload": lambda: asked("POST", "/v1/tasks", body=EDIT),
+    "api/upload": lambda: asked("POST", "/v1/uploads", body={"content_type": "image/png", "size": 482113}),
     "api/read": lambda: asked("GET", f"/v1/tasks/{TASK}"),
     "api/read_and_wait": lambda: asked("GET", f"/v1/tasks/{TASK}", prefer="wait=1"),
     "api/read_unknown": lambda: asked("GET", "/v1/tasks/task_01M7WD7TG00000000000N0THER"),
@@ -164,6 +171,7 @@ EVENTS: Mapping[str, Callable[[], Event]] = {
     "api/health": lambda: http("GET", "/healthz"),
     "api/openapi": lambda: http("GET", "/openapi.json"),
     "api/keys": lambda: asked("GET", "/v1/admin/keys"),
+    "api/upstreams": lambda: asked("GET", "/v1/admin/upstreams"),
     "api/reconcile": lambda: asked("POST", "/v1/admin/reconcile"),
     "api/redrive": lambda: asked("POST", "/v1/admin/redrive"),
     "api/unknown_path": lambda: asked("GET", "/v1/nothing"),

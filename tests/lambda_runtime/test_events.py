@@ -28,6 +28,9 @@ EXPECTED: Mapping[str, int | Mapping[str, Any]] = {
     "api/create_without_prompt": 422,
     "api/create_malformed": 400,
     "api/create_without_credentials": 401,
+    # Nobody has put any bytes there.
+    "api/create_with_upload": 422,
+    "api/upload": 201,
     "api/read": 200,
     "api/read_and_wait": 200,
     "api/read_unknown": 404,
@@ -42,6 +45,7 @@ EXPECTED: Mapping[str, int | Mapping[str, Any]] = {
     "api/health": 200,
     "api/openapi": 200,
     "api/keys": 200,
+    "api/upstreams": 200,
     "api/reconcile": 200,
     "api/redrive": 200,
     "api/unknown_path": 404,

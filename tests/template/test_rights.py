@@ -13,15 +13,16 @@ FUNCTIONS = resources(source(), "AWS::Serverless::Function")
 # Who may do what. A right that is added to the template is added here too, and seen twice in review.
 EVERY_FUNCTION = {"logs:CreateLogStream", "logs:PutLogEvents", "secretsmanager:GetSecretValue"}
 SETTLES = {"dynamodb:GetItem", "dynamodb:PutItem"}
+HANDS_ON = {"dynamodb:Query", "dynamodb:DeleteItem", "sqs:SendMessage"}
 READS_PICTURES = {"s3:GetObject", "s3:ListBucket"}
 STORES = READS_PICTURES | {"s3:PutObject"}
-SENDS = {"sqs:SendMessage"}
 TAKES = {"sqs:ReceiveMessage", "sqs:DeleteMessage"}
+WORKS = {"sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"}
 RIGHTS = {
-    "ApiRole": EVERY_FUNCTION | SETTLES | READS_PICTURES | SENDS | TAKES | {"dynamodb:BatchGetItem", "dynamodb:Query"},
-    "ReceiveCallbackRole": EVERY_FUNCTION | SETTLES | STORES | SENDS,
-    "WorkTasksRole": EVERY_FUNCTION | SETTLES | STORES | TAKES | {"sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"},
-    "ReconcileTasksRole": EVERY_FUNCTION | SETTLES | SENDS | {"dynamodb:Query"},
+    "ApiRole": EVERY_FUNCTION | SETTLES | HANDS_ON | STORES | TAKES | {"dynamodb:BatchGetItem"},
+    "ReceiveCallbackRole": EVERY_FUNCTION | SETTLES | HANDS_ON | STORES,
+    "WorkTasksRole": EVERY_FUNCTION | SETTLES | HANDS_ON | STORES | TAKES | WORKS,
+    "ReconcileTasksRole": EVERY_FUNCTION | SETTLES | HANDS_ON | {"s3:GetObject"},
     "ReconcileTasksFunctionEveryMinuteRole": {"lambda:InvokeFunction"},
 }
 
@@ -48,9 +49,9 @@ def test_no_role_has_a_wildcard_or_a_managed_policy(role: str) -> None:
         assert statement["Effect"] == "Allow"
         assert not any("*" in action for action in as_list(statement["Action"]))
         for resource in as_list(statement["Resource"]):
-            # Everything is named by reference to a resource of this stack; pictures share one prefix of one bucket.
+            # Everything is named by reference to a resource of this stack; pictures and uploads have a prefix each in one bucket.
             assert references(resource) & set(expanded()["Resources"])
-            assert "*" not in str(resource).replace("${Bucket.Arn}/images/*", "")
+            assert "*" not in str(resource).replace("${Bucket.Arn}/images/*", "").replace("${Bucket.Arn}/uploads/*", "")
     assert "ManagedPolicyArns" not in ROLES[role]["Properties"]
 
 
@@ -84,6 +85,27 @@ def test_messages_are_taken_from_one_queue_only(role: str, queues: set[str]) -> 
     taken = [references(one["Resource"]) for one in statements(role) if "sqs:ReceiveMessage" in as_list(one["Action"])]
 
     assert taken == [queues]
+
+
+FOLDERS = {
+    "ApiRole": {"images/*": {"s3:GetObject"}, "uploads/*": {"s3:GetObject", "s3:PutObject"}},
+    "ReceiveCallbackRole": {"images/*": {"s3:GetObject", "s3:PutObject"}},
+    "WorkTasksRole": {"images/*": {"s3:GetObject", "s3:PutObject"}, "uploads/*": {"s3:GetObject"}},
+    "ReconcileTasksRole": {"uploads/*": {"s3:GetObject"}},
+}
+
+
+@pytest.mark.parametrize("role", FOLDERS)
+def test_a_role_reaches_only_the_folders_of_the_bucket_that_it_needs(role: str) -> None:
+    """An address that a function signs can do what the function may: only the API hands out addresses that take bytes."""
+    found: dict[str, set[str]] = {}
+    for statement in statements(role):
+        name = statement["Resource"].get("Fn::Sub", "") if isinstance(statement["Resource"], dict) else ""
+        folder = name.removeprefix("${Bucket.Arn}/")
+        if folder != name and not folder.startswith("config/"):
+            found.setdefault(folder, set()).update(as_list(statement["Action"]))
+
+    assert found == FOLDERS[role]
 
 
 def test_a_role_is_for_lambda_or_the_scheduler_only() -> None:

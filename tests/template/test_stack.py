@@ -5,6 +5,14 @@ from typing import Any
 
 import pytest
 
+from darkroom.adapters.upstreams.registry import ADAPTERS
+from darkroom.domain import uploads
+from darkroom.edge.job_batch import RESERVE_S
+from darkroom.settings import Settings
+from darkroom.usecases.look_at_task import ANSWER_GRACE_S
+from darkroom.usecases.work_job import KEEP_TRYING_S
+from darkroom.wiring import Services
+from tests.support.memory import MemoryBucket, MemorySecrets
 from tests.support.template import Resource, expanded, references, resources, source
 
 STACK = source()["Resources"]
@@ -47,9 +55,9 @@ def test_the_bucket_is_private_encrypted_and_owned_by_its_account() -> None:
 
 
 def test_the_bucket_drops_incomplete_uploads_and_old_pictures() -> None:
-    uploads, images = properties("Bucket")["LifecycleConfiguration"]["Rules"]
+    incomplete, images, _ = properties("Bucket")["LifecycleConfiguration"]["Rules"]
 
-    assert uploads["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+    assert incomplete["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
     condition, rule, otherwise = images["Fn::If"]
     assert (rule["Prefix"], rule["Status"], rule["ExpirationInDays"]) == (
         "images/",
@@ -58,6 +66,27 @@ def test_the_bucket_drops_incomplete_uploads_and_old_pictures() -> None:
     )
     assert otherwise == {"Ref": "AWS::NoValue"}
     assert source()["Conditions"][condition] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "ImageRetentionDays"}, 0]}]}
+
+
+def test_an_upload_is_kept_until_no_task_can_need_it_and_no_longer() -> None:
+    *_, rule = properties("Bucket")["LifecycleConfiguration"]["Rules"]
+    waits = int(source()["Globals"]["Function"]["Environment"]["Variables"]["DARKROOM_MAX_WAIT_S"])
+    repeated_for = source()["Parameters"]["TaskTimeoutSeconds"]["MaxValue"]
+
+    assert (rule["Prefix"], rule["Status"]) == (uploads.FOLDER, "Enabled")
+    assert rule["ExpirationInDays"] * 86_400 == uploads.USABLE_S + waits + repeated_for
+
+
+def test_a_web_page_may_only_put_and_only_where_one_is_named() -> None:
+    condition, rules, otherwise = properties("Bucket")["CorsConfiguration"]["Fn::If"]
+    (rule,) = rules["CorsRules"]
+    sent = MemoryBucket().presign_put("uploads/a/b", content_type="image/png", size=1, expires_s=1).headers
+
+    assert source()["Conditions"][condition] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "UploadOrigin"}, ""]}]}
+    assert (rule["AllowedMethods"], rule["AllowedOrigins"]) == (["PUT"], [{"Ref": "UploadOrigin"}])
+    # A browser says the length by itself.
+    assert {*rule["AllowedHeaders"], "content-length"} == {name.lower() for name in sent}
+    assert otherwise == {"Ref": "AWS::NoValue"}
 
 
 @pytest.mark.parametrize("name", ["Table", "Bucket", "BucketPolicy", "Secret"])
@@ -114,6 +143,23 @@ def test_a_message_stays_hidden_six_times_as_long_as_its_worker_may_run() -> Non
     assert properties("TaskQueue")["VisibilityTimeout"] == 6 * worker["Timeout"]
     assert mapping["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert mapping["Properties"]["BatchSize"] == 5
+
+
+def test_a_synchronous_upstreams_answer_and_its_pictures_fit_into_one_run_of_the_worker() -> None:
+    worker = FUNCTIONS["WorkTasksFunction"]["Properties"]
+    settings = Settings(table="t", bucket="b", queue_url="q", dead_letter_queue_url="d", secret_id="s")
+    services = Services(settings)
+    services.secrets = MemorySecrets()
+    longest = max(services.upstream(name).promises.answers_within_s for name in ADAPTERS)
+
+    lease = settings.timing.queued_lease_s
+    assert longest >= 600
+    assert worker["Timeout"] >= longest + lease + RESERVE_S
+    assert worker["Timeout"] <= 900, "Lambda allows no more"
+    # The last of several chances at our own services still begins while the lease is alive.
+    assert sum(KEEP_TRYING_S) < lease - RESERVE_S
+    # Whoever takes a silent worker for dead waits until its answer cannot come any more.
+    assert sum(KEEP_TRYING_S) <= ANSWER_GRACE_S
 
 
 def test_the_schedule_ticks_once_a_minute_and_never_repeats_a_tick() -> None:

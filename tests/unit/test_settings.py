@@ -2,6 +2,7 @@
 
 import pytest
 
+from darkroom.domain.admission import Limits
 from darkroom.errors import ConfigurationError
 from darkroom.settings import read_settings
 
@@ -30,6 +31,14 @@ def test_the_functions_may_read_nothing_else(key: str) -> None:
         read_settings(NEEDED | {"DARKROOM_CATALOGUE_KEY": key})
 
 
+def test_what_an_account_allows_is_said_by_the_deployment_or_as_documented() -> None:
+    settings = read_settings(NEEDED | {"PIXAPI_IN_FLIGHT": "4"})
+
+    assert settings.limits_of("hiapi") == Limits(account="hiapi", in_flight=10, per_minute=60, look_share=0.2, window_s=60)
+    assert settings.limits_of("pixapi").in_flight == 4
+    assert settings.limits_of("of nobody") == Limits(account="of nobody")
+
+
 def test_the_defaults_are_those_of_the_documentation() -> None:
     settings = read_settings(NEEDED)
 
@@ -48,6 +57,9 @@ def test_a_missing_setting_is_named(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("HIAPI_IN_FLIGHT", "0"),
+        ("HIAPI_REQUESTS_PER_MINUTE", "many"),
+        ("DARKROOM_LOOK_SHARE", "1"),
         ("DARKROOM_FIRST_CHECK_S", "soon"),
         ("DARKROOM_FIRST_CHECK_S", "0"),
         ("DARKROOM_RECHECK_MAX_S", "nan"),
@@ -61,6 +73,8 @@ def test_a_missing_setting_is_named(name: str) -> None:
         ("HIAPI_BASE_URL", "http://api.hiapi.ai"),
         ("HIAPI_BASE_URL", "https://user@api.hiapi.ai"),
         ("HIAPI_BASE_URL", "https://[::1"),
+        ("HIAPI_EXTRA_BODY", "both"),
+        ("PIXAPI_BASE_URL", "http://api.pixapi.ai"),
         ("DARKROOM_PUBLIC_URL", "https://pics.example/path"),
         ("DARKROOM_PUBLIC_URL", "pics.example"),
         ("DARKROOM_ALLOWED_OUTPUT_ORIGINS", "http://127.0.0.1:9000,cdn.example"),

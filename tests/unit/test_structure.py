@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "observe": {"domain", "errors"},
     "usecases": {"ports", "domain", "errors"},
     "adapters": {"ports", "domain", "errors", "settings"},
-    "wiring": {"adapters", "usecases", "catalogue", "ports", "domain", "errors", "settings"},
+    "wiring": {"adapters", "usecases", "catalogue", "ports", "domain", "errors", "settings", "observe"},
     "edge": {"wiring", "adapters", "usecases", "ports", "domain", "errors", "settings", "observe"},
     "web": {"wiring", "edge", "catalogue", "usecases", "ports", "domain", "errors", "settings", "observe"},
 }

@@ -7,6 +7,7 @@ DarkroomError
 ├── StoreError                our own services
 │   ├── TaskExists            read: somebody added this task before us
 │   ├── TaskChanged           re-read and decide again: somebody moved the task first
+│   ├── AccountChanged        re-read and decide again: somebody changed the upstream account's row first
 │   └── StorageUnavailable    ask again: table, bucket, queue or secret did not answer
 ├── UpstreamError             what a gateway said, or failed to say
 │   ├── UpstreamUnavailable   ask again, same key: it provably did no work
@@ -51,6 +52,10 @@ class TaskChanged(StoreError):
     """The task moved since it was read."""
 
 
+class AccountChanged(StoreError):
+    """The upstream account's row changed since it was read."""
+
+
 class StorageUnavailable(StoreError):
     """One of our own services did not answer; the message names it."""
 
@@ -82,16 +87,25 @@ class UpstreamError(DarkroomError):
 
 
 class UpstreamUnavailable(UpstreamError):
-    """Refused before any work was done (429, 503, connection refused): the same request may go again."""
+    """Refused before any work was done (429, 503, connection refused): the same request may go again.
+
+    `about_the_request`: the gateway itself has looked at it and said so; a connection that fails tells nothing of another model,
+    and a proxy's page may stand before a gateway that has begun.
+    """
+
+    def __init__(self, message: str, *, about_the_request: bool = False, **kwargs: object) -> None:
+        super().__init__(message, **kwargs)  # type: ignore[arg-type]  # forwards UpstreamError's own keywords
+        self.about_the_request = about_the_request
 
 
 class UpstreamRefused(UpstreamError):
-    """A definite no: `reason` is our error code for it, `charged` what it cost."""
+    """A definite no: `reason` is our error code for it, `charged` what it cost, `retryable` whether a new try makes sense."""
 
-    def __init__(self, message: str, *, reason: str, charged: str = "no", **kwargs: object) -> None:
+    def __init__(self, message: str, *, reason: str, charged: str = "no", retryable: str = "manual", **kwargs: object) -> None:
         super().__init__(message, **kwargs)  # type: ignore[arg-type]  # forwards UpstreamError's own keywords
         self.reason = reason
         self.charged = charged
+        self.retryable = retryable
 
 
 class OutcomeUnknown(UpstreamError):

@@ -8,8 +8,10 @@ from traceback import extract_tb
 from typing import Any, ParamSpec, TypeVar
 
 from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from aws_lambda_powertools.metrics import MetricUnit
 
+from darkroom.domain.attempts import Begun
 from darkroom.domain.redact import redact
 from darkroom.errors import ConfigurationError, StoreError
 
@@ -22,7 +24,19 @@ _OUR_WORDS = (ConfigurationError, StoreError)
 _TEXT_CHARACTERS = 4096
 _SIMPLE = (int, float)
 
-logger = Logger(service="darkroom", use_rfc3339=True, utc=True)
+_SAID_BY_THE_LOG_GROUP = frozenset({"function_name", "function_memory_size", "function_arn"})
+
+
+class _Lean(LambdaPowertoolsFormatter):
+    """Leaves out what is the same in every line of a log group, and that a start was not cold: ingestion is paid by the byte."""
+
+    def append_keys(self, **additional_keys: Any) -> None:
+        told = {name: key for name, key in additional_keys.items() if name not in _SAID_BY_THE_LOG_GROUP}
+        super().append_keys(**{name: key for name, key in told.items() if (name, key) != ("cold_start", False)})
+
+
+# Without `location`: it would always be the line in here that writes.
+logger = Logger(service="darkroom", logger_formatter=_Lean(use_rfc3339=True, utc=True, location=None))
 metrics = Metrics(namespace="Darkroom", service="darkroom")
 
 # An event that counts nothing is no reason for a warning.
@@ -37,6 +51,16 @@ def count(name: str, value: float = 1) -> None:
     """Add to a metric; zero is not written."""
     if value:
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+
+
+def count_next_attempt(begun: Begun) -> None:
+    """An attempt failed and the task goes on: by itself with the same model, or with the preset's next one."""
+    count("AutomaticRetries" if begun is Begun.AUTOMATIC_RETRY else "Fallbacks")
+
+
+def gauge(name: str, value: float) -> None:
+    """Write how many there are just now, zero too."""
+    metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
 
 
 def gauge_seconds(name: str, value: float) -> None:

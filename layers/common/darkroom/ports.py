@@ -5,11 +5,19 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from darkroom.domain.admission import Account, Waiter
 from darkroom.domain.news import News
 from darkroom.domain.task import Request, Task
 
 Clock = Callable[[], float]
 """Unix seconds, now."""
+
+
+class CallbackUrl(Protocol):
+    """Makes the address for an attempt's callback; `origin` is where upstreams reach this deployment."""
+
+    def __call__(self, origin: str, *, upstream: str, task_id: str, attempt: int) -> str: ...
+
 
 Randomness = Callable[[int], bytes]
 """So many unguessable bytes."""
@@ -73,7 +81,14 @@ class Tasks(Protocol):
         """Write `after` if the row still has `before.version`, otherwise raise TaskChanged. Our own lost answer is success."""
 
     def request_of(self, task: Task) -> Request:
-        """The task's request, from the row or from its own."""
+        """The task's request, from the row or from its own; `body` is the first attempt's."""
+
+    def keep_sent(self, task: Task, body: bytes, *, good_for_s: float) -> bytes:
+        """Keep what is about to be sent for the task's attempt, and give back what is to be sent.
+
+        That is what was kept before, unless it was kept more than `good_for_s` before this sending began (`first_sent_at`): so a
+        repeat sends the very same bytes.
+        """
 
     def overdue(self, now: float, *, limit: int) -> Sequence[str]:
         """Ids whose next look is due, oldest first; a hint (eventually consistent), the row decides."""
@@ -144,8 +159,25 @@ class Body(Protocol):
     def read(self, size: int = -1, /) -> bytes: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peek:
+    """The first bytes of an object, its whole size, and the type that it is served as."""
+
+    head: bytes = field(repr=False)
+    size: int
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedPut:
+    """A URL that takes one object from anybody who sends exactly these headers along."""
+
+    url: str = field(repr=False)
+    headers: Mapping[str, str]
+
+
 class Bucket(Protocol):
-    """The owner's pictures. Every method raises StorageUnavailable when the bucket does not answer."""
+    """The owners' pictures and uploads. Every method raises StorageUnavailable when the bucket does not answer."""
 
     def put(self, key: str, body: Body, *, size: int, content_type: str, filename: str) -> bool:
         """Write `size` bytes unless the key is taken; False when it was. Errors of `body.read` pass through."""
@@ -155,8 +187,14 @@ class Bucket(Protocol):
 
     def exists(self, key: str) -> bool: ...
 
+    def peek(self, key: str, size: int) -> Peek | None:
+        """The first `size` bytes at most; None when there is no such object."""
+
     def presign(self, key: str, *, expires_s: int) -> str:
         """A URL that gives the bytes to anybody for so long."""
+
+    def presign_put(self, key: str, *, content_type: str, size: int, expires_s: int) -> SignedPut:
+        """A URL that takes `size` bytes of that type for so long, once: what is there is never replaced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,14 +225,40 @@ class Job:
     lease: str | None = None
 
 
+MOST_DELAY_S = 900
+"""A message can be delayed so long (SQS Developer Guide, message timers)."""
+
+
 class Queue(Protocol):
     """The work queue and its dead letters."""
 
-    def send(self, job: Job) -> None:
-        """Raises StorageUnavailable."""
+    def send(self, job: Job, *, delay_s: float = 0.0) -> None:
+        """Have the job delivered, not before `delay_s` seconds (at most MOST_DELAY_S count); raises StorageUnavailable."""
 
     def redrive(self, *, limit: int) -> int:
         """Move dead letters back; how many."""
+
+
+class Accounts(Protocol):
+    """The accounts at the upstreams, each one row, and who waits for them. Every method raises StorageUnavailable."""
+
+    def get(self, name: str, *, consistent: bool = False) -> Account:
+        """The account's row; an empty account where there is none yet."""
+
+    def see(self, name: str) -> tuple[Account, Waiter | None]:
+        """The row and whoever stands first in the queue, read consistently."""
+
+    def save(self, before: Account, after: Account) -> None:
+        """Write `after` if the row still has `before.version`, otherwise raise AccountChanged. Our own lost answer is success."""
+
+    def wait(self, name: str, waiter: Waiter) -> None:
+        """Join the queue; joining twice changes nothing."""
+
+    def leave(self, name: str, waiter: Waiter) -> None:
+        """Leave the queue; leaving twice changes nothing."""
+
+    def waiters(self, name: str, *, limit: int, behind: str = "") -> Sequence[Waiter]:
+        """The first `limit` whose place is behind that one, read consistently."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,8 +266,9 @@ class Promises:
     """What an upstream promises; the pipeline asks these and never the upstream's name.
 
     `synchronous`: `submit` answers with the end itself (`Accepted.news`), which may take minutes, and a task cannot be
-    looked at afterwards. `outputs_kept_s`: how long an output's URL lives. `requests_per_minute` (looks count too) and
-    `in_flight` bound an account, and gateways that share a key share them. None: nobody says.
+    looked at afterwards. `answers_within_s`: how long the answer to a POST is waited for, where that can be afforded.
+    `outputs_kept_s`: how long an output's URL lives; None: nobody says. What an account may ask is the deployment's to say: see
+    `settings`.
     """
 
     collapses_repeats_for_s: float = 0.0  # same key, same bytes: one task; 0 = it does not
@@ -211,13 +276,17 @@ class Promises:
     signs_callbacks: bool = False
     can_cancel: bool = False
     synchronous: bool = False
+    answers_within_s: float = 60.0
     outputs_kept_s: float | None = None
-    requests_per_minute: int | None = None
-    in_flight: int | None = None
 
     @property
     def collapses_repeats(self) -> bool:
         return self.collapses_repeats_for_s > 0
+
+    @property
+    def submits_inline(self) -> bool:
+        """Whether whoever creates a task may POST it: a repeat does no harm, and the answer comes soon."""
+        return self.collapses_repeats and not self.synchronous
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

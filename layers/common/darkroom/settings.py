@@ -1,11 +1,15 @@
 """The deployment's settings: read once from the environment, checked by hand, frozen."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
+from darkroom.domain.admission import Limits
 from darkroom.domain.task import Timing
 from darkroom.errors import ConfigurationError
+
+MOST_AUTO_RETRIES = 3
+"""Failures that repeat so often do not pass by themselves; a person may still run the task again."""
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -23,11 +27,13 @@ class Settings:
     endpoint_url: str | None = None
     public_url: str | None = None
     hiapi_base_url: str = "https://api.hiapi.ai"
+    hiapi_extra_body: str = "field"
     pixapi_base_url: str = "https://api.pixapi.ai"
     allowed_output_origins: frozenset[str] = frozenset()
     timing: Timing = Timing()
     store_retry_s: tuple[float, ...] = (0.0, 2.0, 8.0, 30.0)
     task_timeout_s: int = 1800
+    max_auto_retries: int = 1
     max_image_bytes: int = 32 * 1024 * 1024
     image_retention_days: int = 30
     wait_cap_s: float = 5.0
@@ -35,6 +41,11 @@ class Settings:
     secret_cache_s: float = 300.0
     catalogue_key: str | None = None
     catalogue_cache_s: float = 60.0
+    limits: Mapping[str, Limits] = field(default_factory=dict)
+
+    def limits_of(self, account: str) -> Limits:
+        """What an upstream's account allows; where nothing is said, the defaults."""
+        return self.limits.get(account) or Limits(account=account)
 
 
 def read_settings(env: Mapping[str, str]) -> Settings:
@@ -55,11 +66,13 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         endpoint_url=read.text("AWS_ENDPOINT_URL", "") or None,
         public_url=read.origin("DARKROOM_PUBLIC_URL"),
         hiapi_base_url=read.base_url("HIAPI_BASE_URL", "https://api.hiapi.ai"),
+        hiapi_extra_body=read.choice("HIAPI_EXTRA_BODY", ("field", "merged")),
         pixapi_base_url=read.base_url("PIXAPI_BASE_URL", "https://api.pixapi.ai"),
         allowed_output_origins=read.origins("DARKROOM_ALLOWED_OUTPUT_ORIGINS"),
         timing=Timing(first_check_s=first, recheck_max_s=ceiling, max_wait_s=read.span("DARKROOM_MAX_WAIT_S", 86_400)),
         store_retry_s=read.spans("DARKROOM_STORE_RETRY_S", "0,2,8,30"),
         task_timeout_s=read.whole("DARKROOM_TASK_TIMEOUT_S", 1800, 60, 86_400),
+        max_auto_retries=read.whole("DARKROOM_MAX_AUTO_RETRIES", 1, 0, MOST_AUTO_RETRIES),
         max_image_bytes=read.whole("DARKROOM_MAX_IMAGE_BYTES", 32 * 1024 * 1024, 1024, 5 * 1024**3),
         image_retention_days=read.whole("DARKROOM_IMAGE_RETENTION_DAYS", 30, 0, 3650),
         wait_cap_s=read.span("DARKROOM_WAIT_CAP_S", 5, least=0, most=25),
@@ -67,7 +80,22 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         secret_cache_s=read.span("DARKROOM_SECRET_CACHE_S", 300, least=0),
         catalogue_key=read.key_below("DARKROOM_CATALOGUE_KEY", "config/"),
         catalogue_cache_s=read.span("DARKROOM_CATALOGUE_CACHE_S", 60, least=0),
+        limits=_limits(read),
     )
+
+
+def _limits(read: "_Reader") -> Mapping[str, Limits]:
+    # HiAPI: 10 tasks in flight and 60 requests a minute, looks included (HiAPI docs, rate limits). Pixapi names no numbers.
+    allowed = {
+        "hiapi": (read.whole("HIAPI_IN_FLIGHT", 10, 1, 1000), read.whole("HIAPI_REQUESTS_PER_MINUTE", 60, 1, 60_000)),
+        "pixapi": (read.whole("PIXAPI_IN_FLIGHT", 10, 1, 1000), read.whole("PIXAPI_REQUESTS_PER_MINUTE", 60, 1, 60_000)),
+    }
+    share = read.span("DARKROOM_LOOK_SHARE", 0.2, least=0, most=0.9)
+    window_s = read.whole("DARKROOM_RATE_WINDOW_S", 60, 1, 600)
+    return {
+        account: Limits(account=account, in_flight=in_flight, per_minute=per_minute, look_share=share, window_s=window_s)
+        for account, (in_flight, per_minute) in allowed.items()
+    }
 
 
 class _Reader:
@@ -78,6 +106,12 @@ class _Reader:
 
     def text(self, name: str, default: str) -> str:
         return self._env.get(name, "").strip() or default
+
+    def choice(self, name: str, choices: tuple[str, ...]) -> str:
+        value = self.text(name, choices[0])
+        if value not in choices:
+            raise ConfigurationError(f"{name} is {value!r}: one of {', '.join(choices)} is needed")
+        return value
 
     def required(self, name: str) -> str:
         value = self.text(name, "")

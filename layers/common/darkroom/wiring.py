@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
+from darkroom.errors import ConfigurationError, StorageUnavailable
 from darkroom.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -16,9 +17,13 @@ if TYPE_CHECKING:
     from darkroom.adapters.clients import Clients
     from darkroom.adapters.dynamo import Table
     from darkroom.catalogue.live import LiveCatalogue
+    from darkroom.domain.admission import Limits
     from darkroom.domain.callback_token import SigningKey
-    from darkroom.domain.task import Task
-    from darkroom.ports import ApiKeys, Bucket, Claims, Downloads, Queue, Secrets, Tasks, Upstream
+    from darkroom.domain.task import Request, Task
+    from darkroom.ports import Accounts, ApiKeys, Bucket, Claims, Downloads, Queue, Secrets, Tasks, Upstream
+    from darkroom.usecases.admit_task import Admission
+    from darkroom.usecases.allowance import Allowance
+    from darkroom.usecases.breaker import Turned
     from darkroom.usecases.store_pictures import Stored
 
 
@@ -61,6 +66,46 @@ class Services:
         from darkroom.adapters.table import DynamoTasks
 
         return DynamoTasks(table=self._table, clock=self.clock, retention_days=self.settings.image_retention_days)
+
+    @cached_property
+    def accounts(self) -> "Accounts":
+        from darkroom.adapters.accounts import DynamoAccounts
+
+        return DynamoAccounts(table=self._table)
+
+    @cached_property
+    def admission(self) -> "Admission":
+        """Slots and requests at the upstreams, and the queue before them."""
+        from darkroom.usecases.admit_task import Admission
+        from darkroom.usecases.breaker import Memory
+
+        return Admission(
+            accounts=self.accounts,
+            limits_of=self.limits_of,
+            queue=self.queue,
+            clock=self.clock,
+            sleep=self.sleep,
+            jitter=self.jitter,
+            memory=Memory(tell=_tell_turned),
+        )
+
+    def allowance(self) -> "Allowance":
+        """Requests beside the POSTs of new tasks, for one invocation."""
+        from darkroom.usecases.allowance import Allowance
+
+        return Allowance(self.admission)
+
+    def limits_of(self, upstream: str) -> "Limits":
+        """What the account allows that the upstream of that name is asked with."""
+        from darkroom.adapters.upstreams.registry import account_of
+
+        return self.settings.limits_of(account_of(upstream))
+
+    def limits(self) -> "list[Limits]":
+        """What each account allows that tasks may be made for."""
+        from darkroom.adapters.upstreams.registry import accounts
+
+        return [self.settings.limits_of(account) for account in accounts()]
 
     @cached_property
     def claims(self) -> "Claims":
@@ -122,10 +167,22 @@ class Services:
         return self._upstreams[name]
 
     def has_upstream(self, name: str) -> bool:
-        """Whether tasks may be made for the upstream of that name."""
+        """Whether there is an upstream of that name."""
         from darkroom.adapters.upstreams.registry import ADAPTERS
 
-        return name in ADAPTERS and ADAPTERS[name].offered
+        return name in ADAPTERS
+
+    def offers(self, name: str) -> bool:
+        """Whether tasks may be made for the upstream of that name: there is one, and a key for it."""
+        from darkroom.adapters.upstreams.registry import ADAPTERS
+
+        if name not in ADAPTERS:
+            return False
+        try:
+            return bool(self.secrets.get(ADAPTERS[name].key_field))
+        except (StorageUnavailable, ConfigurationError):
+            # Nobody can tell just now; a task that is sent will say what is wrong.
+            return True
 
     @cached_property
     def catalogue(self) -> "LiveCatalogue":
@@ -147,6 +204,22 @@ class Services:
 
         return signing_keys(self.secrets)
 
+    def prepare(self, task: "Task", request: "Request") -> "Request":
+        """A task's request as it is to be sent, now or again."""
+        from darkroom.usecases.prepare_request import prepare_request
+
+        # Hardly any request needs the bucket.
+        bucket: Any = _Later(lambda: self.bucket)
+        return prepare_request(
+            task, request, tasks=self.tasks, bucket=bucket, upstream_of=self.upstream, callback_url=self.callback_url
+        )
+
+    def callback_url(self, origin: str, *, upstream: str, task_id: str, attempt: int) -> str:
+        """The address for an attempt's callback."""
+        from darkroom.domain.callback_token import callback_url
+
+        return callback_url(self.signing_keys()[0], origin, upstream=upstream, task_id=task_id, attempt=attempt)
+
     def store(self, task: "Task", *, resume: bool, until: float) -> "Stored":
         """Bring a task's bytes home, at the latest until the Unix time `until`."""
         from darkroom.usecases.store_pictures import store_pictures
@@ -163,6 +236,19 @@ class Services:
             bucket=self.bucket,
             downloads=self.downloads,
         )
+
+
+def _tell_turned(turned: "Turned") -> None:
+    from darkroom.observe import say
+
+    what = "account" if turned.is_pause else "model"
+    say(
+        f"{what} shut" if turned.shut else f"{what} open again",
+        level="warning" if turned.shut else "info",
+        account=turned.account,
+        model=turned.name,
+        why=turned.why,
+    )
 
 
 class _Later:

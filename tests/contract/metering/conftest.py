@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from darkroom.adapters.accounts import DynamoAccounts
 from darkroom.adapters.bucket import S3Bucket
 from darkroom.adapters.claims import DynamoApiKeys, DynamoClaims
 from darkroom.adapters.dynamo import Table
 from darkroom.adapters.table import DynamoTasks
-from darkroom.ports import ApiKeys, Bucket, Claims, Tasks
+from darkroom.ports import Accounts, ApiKeys, Bucket, Claims, Tasks
 from tests.contract.ports.conftest import Clock
 from tests.support.aws import Aws, clients_at, ministack, moto
 from tests.support.metering import MeteredAws
@@ -44,6 +45,11 @@ def emulator(request: pytest.FixtureRequest) -> Aws:
 @pytest.fixture
 def aws(metered: Aws) -> Aws:
     return metered
+
+
+@pytest.fixture
+def accounts(metered: Aws) -> Accounts:
+    return DynamoAccounts(table=Table(client=metered.clients.dynamodb, name=metered.table()))
 
 
 @pytest.fixture

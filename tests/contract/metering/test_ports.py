@@ -1,6 +1,7 @@
 """The meter keeps the promises of every port that is driven over it."""
 
 from tests.contract.ports.conftest import Clock
+from tests.contract.ports.test_accounts import *  # noqa: F403  (the suite itself, over other fixtures)
 from tests.contract.ports.test_api_keys import *  # noqa: F403  (the suite itself, over other fixtures)
 from tests.contract.ports.test_bucket import real as real
 from tests.contract.ports.test_bucket import (

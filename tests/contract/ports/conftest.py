@@ -5,16 +5,18 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from darkroom.adapters.accounts import DynamoAccounts
 from darkroom.adapters.bucket import S3Bucket
 from darkroom.adapters.claims import DynamoApiKeys, DynamoClaims
 from darkroom.adapters.dynamo import Table
 from darkroom.adapters.queue import SqsQueue, read_job
 from darkroom.adapters.secrets import SecretsManager
 from darkroom.adapters.table import DynamoTasks
-from darkroom.ports import ApiKeys, Bucket, Claims, Job, Queue, Secrets, Tasks
+from darkroom.ports import Accounts, ApiKeys, Bucket, Claims, Job, Queue, Secrets, Tasks
 from tests.support.aws import Aws, clients_at, ministack, moto
 from tests.support.faulty import Faults, faulty
 from tests.support.memory import MemoryApiKeys, MemoryBucket, MemoryClaims, MemoryQueue, MemorySecrets, MemoryTasks
+from tests.support.memory_accounts import MemoryAccounts
 from tests.support.tasks import BIRTH
 
 __all__ = ["ministack", "moto"]
@@ -58,6 +60,11 @@ def tasks(where: Aws | None, clock: Clock) -> Tasks:
 
 
 @pytest.fixture
+def accounts(where: Aws | None) -> Accounts:
+    return DynamoAccounts(table=Table(client=where.clients.dynamodb, name=where.table())) if where else MemoryAccounts()
+
+
+@pytest.fixture
 def claims(where: Aws | None) -> Claims:
     return DynamoClaims(table=Table(client=where.clients.dynamodb, name=where.table())) if where else MemoryClaims()
 
@@ -90,7 +97,12 @@ def letters(where: Aws | None) -> Letters:
 
 def _letters_in_memory() -> Letters:
     queue = MemoryQueue()
-    return Letters(queue, lambda: queue.jobs, queue.dead.append)
+
+    def receive() -> list[Job]:
+        queue.arrive()
+        return queue.jobs
+
+    return Letters(queue, receive, queue.dead.append)
 
 
 def _letters_in(where: Aws) -> Letters:

@@ -2,19 +2,24 @@
 
 import io
 import tracemalloc
+import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import parse_qs, urlsplit
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from darkroom.adapters.bucket import S3Bucket
+from darkroom.adapters.clients import Clients
 from darkroom.errors import DownloadInterrupted, StorageUnavailable
-from darkroom.ports import Bucket
+from darkroom.ports import Bucket, Peek, SignedPut
 from tests.support.aws import Aws, clients_at
 from tests.support.origin import head, origin
 
-KEY = "images/dev/task_1/1/0"
+KEY, EMPTY = "images/dev/task_1/1/0", "images/dev/task_1/1/1"
+UPLOAD = "uploads/dev/upl_01M7WD7TG000000000000EXAMP"
 
 
 class Broken:
@@ -104,6 +109,22 @@ def test_a_body_of_another_size_than_promised_leaves_nothing(bucket: Bucket, siz
     assert not bucket.exists(KEY)
 
 
+@pytest.mark.parametrize(("size", "head"), [(4, b"pict"), (7, b"picture"), (4096, b"picture")])
+def test_the_first_bytes_can_be_seen_with_the_whole_size_and_type(bucket: Bucket, size: int, head: bytes) -> None:
+    put(bucket, b"picture")
+
+    assert bucket.peek(KEY, size) == Peek(head=head, size=7, content_type="image/png")
+
+
+def test_there_is_nothing_to_see_where_nothing_is(bucket: Bucket) -> None:
+    put(bucket, b"", key=EMPTY)
+
+    assert bucket.peek(KEY, 16) is None
+    empty = bucket.peek(EMPTY, 16)
+    assert empty is not None
+    assert (empty.head, empty.size) == (b"", 0)
+
+
 @pytest.fixture
 def real(aws: Aws) -> S3Bucket:
     return S3Bucket(client=aws.clients.s3, name=aws.bucket())
@@ -117,6 +138,63 @@ def test_a_presigned_url_gives_the_picture_without_a_key(real: S3Bucket) -> None
         assert answer.headers["Content-Type"] == "image/png"
         assert answer.headers["Content-Disposition"] == 'inline; filename="img_1.png"'
         assert answer.headers["Cache-Control"] == "private"
+
+
+def send(signed: SignedPut, content: bytes) -> int:
+    """PUT as anybody does it who has been given the address."""
+    request = urllib.request.Request(signed.url, data=content, method="PUT", headers=dict(signed.headers))
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            status: int = answer.status
+    except urllib.error.HTTPError as refused:
+        status = refused.code
+        refused.close()
+    return status
+
+
+def test_a_presigned_put_takes_the_bytes_without_a_key_and_only_once(real: S3Bucket) -> None:
+    signed = real.presign_put(UPLOAD, content_type="image/png", size=7, expires_s=60)
+
+    assert send(signed, b"picture") == 200
+    assert send(signed, b"another") == 412
+
+    assert real.peek(UPLOAD, 16) == Peek(head=b"picture", size=7, content_type="image/png")
+
+
+def test_a_presigned_put_signs_all_that_s3_can_hold_its_sender_to(real: S3Bucket) -> None:
+    signed = real.presign_put(UPLOAD, content_type="image/png", size=7, expires_s=60)
+
+    asked = parse_qs(urlsplit(signed.url).query)
+    assert set(asked["X-Amz-SignedHeaders"][0].split(";")) == {"host", *map(str.lower, signed.headers)}
+    assert asked["X-Amz-Expires"] == ["60"]
+    assert signed.headers == {"Content-Type": "image/png", "Content-Length": "7", "If-None-Match": "*"}
+
+
+def test_a_signature_does_not_fit_other_headers_than_it_was_made_for(real: S3Bucket) -> None:
+    made = [
+        real.presign_put(UPLOAD, content_type=kind, size=size, expires_s=60).url
+        for kind, size in (("image/png", 7), ("image/png", 8), ("text/html", 7))
+    ]
+
+    assert len({parse_qs(urlsplit(url).query)["X-Amz-Signature"][0] for url in made}) == 3
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "eu-central-1"])
+def test_urls_are_signed_for_the_buckets_own_region(region: str) -> None:
+    """A new bucket's global host name redirects to its region, and the signature, which covers the host, would not fit there."""
+    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=region)
+    bucket = S3Bucket(client=Clients(session=session).s3, name="pictures")
+
+    hosts = {
+        urlsplit(url).hostname
+        for url in (
+            bucket.presign(KEY, expires_s=60),
+            bucket.presign_put(UPLOAD, content_type="image/png", size=7, expires_s=60).url,
+        )
+    }
+
+    own = "pictures.s3.amazonaws.com" if region == "us-east-1" else f"pictures.s3.{region}.amazonaws.com"
+    assert hosts == {own}
 
 
 def test_a_file_name_cannot_break_out_of_its_header(real: S3Bucket) -> None:

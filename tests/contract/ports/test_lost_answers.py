@@ -2,9 +2,11 @@
 
 import pytest
 
+from darkroom.adapters.accounts import DynamoAccounts
 from darkroom.adapters.claims import DynamoApiKeys, DynamoClaims
 from darkroom.adapters.dynamo import Table
 from darkroom.adapters.table import DynamoTasks
+from darkroom.domain.admission import Account, Limits
 from darkroom.errors import StorageUnavailable, TaskChanged, TaskExists
 from darkroom.ports import ListQuery
 from tests.contract.ports.conftest import Clock, Shaky
@@ -37,6 +39,16 @@ def test_a_move_whose_answer_was_lost_has_moved(tasks: DynamoTasks, shaky: Shaky
     tasks.move(task, submitted(task))
 
     assert tasks.get(task.id) == submitted(task)
+
+
+def test_an_account_whose_answer_was_lost_is_saved(shaky: Shaky) -> None:
+    accounts, empty = DynamoAccounts(table=shaky.table), Account(name="hiapi")
+    changed, _ = empty.ask(f"{a_task().id}:1", now=BIRTH, limits=Limits(account="hiapi"))
+    shaky.faults.plan(DROP, "PutItem")
+
+    accounts.save(empty, changed)
+
+    assert accounts.get("hiapi", consistent=True) == changed
 
 
 def test_a_long_request_whose_answer_was_lost_is_stored(tasks: DynamoTasks, shaky: Shaky) -> None:

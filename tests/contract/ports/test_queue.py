@@ -1,5 +1,7 @@
 """What every work queue promises, and how a message is read."""
 
+import time
+
 import pytest
 
 from darkroom.adapters.queue import SqsQueue, read_job, write_job
@@ -17,6 +19,24 @@ def test_a_job_arrives_as_it_was_sent(letters: Letters, job: Job) -> None:
     letters.queue.send(job)
 
     assert letters.receive() == [job]
+
+
+def test_a_delayed_job_arrives_later_and_never_too_early(letters: Letters) -> None:
+    began = time.monotonic()
+
+    letters.queue.send(SUBMIT, delay_s=1.2)
+
+    assert letters.receive() == []
+    while not (arrived := letters.receive()):
+        time.sleep(0.05)
+    assert arrived == [SUBMIT]
+    assert time.monotonic() - began >= 1.2
+
+
+def test_a_delay_beyond_what_the_queue_can_is_as_long_as_it_can(letters: Letters) -> None:
+    letters.queue.send(SUBMIT, delay_s=10_000)
+
+    assert letters.receive() == []
 
 
 def test_dead_letters_are_moved_back(letters: Letters) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from darkroom.domain.attempts import Alternative
 from darkroom.domain.task import Output, Phase, TaskError
 from darkroom.errors import StorageUnavailable, TaskChanged, TaskExists
 from darkroom.ports import Evidence, ListQuery, Tasks
@@ -44,6 +45,36 @@ def test_an_error_comes_back_as_it_was_written(tasks: Tasks) -> None:
     tasks.move(task, failed)
 
     assert tasks.get(task.id) == failed
+
+
+def test_the_attempts_of_a_task_come_back_as_they_were_written(tasks: Tasks) -> None:
+    task = a_task(max_auto_retries=2)
+    other = Alternative(upstream="pixapi", model="gpt-image-2", route="ext", wire_model="gpt-2", input={"prompt": "a kite"})
+    why = TaskError(code="model_unavailable", message="no", charged="no")
+    second = task.again(BIRTH + 5, why)
+    third = second.submitting(BIRTH + 6).again(BIRTH + 7, why, instead=other)
+    tasks.add(task)
+
+    tasks.move(task, second)
+    tasks.move(second, third)
+
+    assert tasks.get(task.id) == third
+
+
+@pytest.mark.parametrize("words", range(10, 40, 3))
+def test_a_request_is_found_however_many_attempts_its_task_takes(tasks: Tasks, words: int) -> None:
+    prompt = " ".join(f"{number * 7919 % 65_521:x}" for number in range(words))
+    task = a_task(request=a_request(prompt), max_auto_retries=3)
+    why = TaskError(code="model_unavailable", message="no", charged="no")
+    tasks.add(task)
+
+    for _ in range(3):
+        before = tasks.get(task.id)
+        tasks.move(before, before.again(BIRTH + 5, why))
+        waiting = tasks.get(task.id)
+        tasks.move(waiting, waiting.submitting(BIRTH + 6))
+
+        assert tasks.request_of(tasks.get(task.id)) == task.request
 
 
 def test_an_unknown_task_is_none(tasks: Tasks) -> None:
@@ -200,14 +231,25 @@ def test_late_images_come_back_late(tasks: Tasks) -> None:
     assert tasks.get(sent.id) == late
 
 
-def test_output_urls_that_are_very_long_are_not_kept(tasks: Tasks) -> None:
+def test_of_outputs_whose_urls_are_very_long_only_their_number_is_kept(tasks: Tasks) -> None:
     sent = submitted(a_task())
     known = storing(sent, "https://cdn.test/0.png?" + "x" * 700)
     tasks.add(sent)
 
     tasks.move(sent, known)
 
-    assert tasks.get(sent.id) == replace(known, outputs=())
+    assert tasks.get(sent.id) == replace(known, outputs=(Output(url=""),))
+
+
+def test_of_an_output_that_holds_its_picture_itself_only_its_place_is_kept(tasks: Tasks) -> None:
+    sent = submitted(a_task())
+    inside, outside = Output(url="data:image/png;base64," + "QUJD" * 1_000_000), Output(url="https://cdn.test/1.png")
+    known = replace(storing(sent, "https://cdn.test/0.png"), outputs=(inside, outside))
+    tasks.add(sent)
+
+    tasks.move(sent, known)
+
+    assert tasks.get(sent.id) == replace(known, outputs=(Output(url=""), outside))
 
 
 def test_an_output_without_an_end_comes_back_without_one(tasks: Tasks) -> None:
@@ -375,3 +417,43 @@ def _all_pages(tasks: Tasks, query: ListQuery) -> list[str]:
             return found
         query = replace(query, before=page.last_seen)
     raise AssertionError("the pages never end")
+
+
+def test_what_was_sent_first_is_what_is_sent_again(tasks: Tasks) -> None:
+    sending = replace(a_task(phase=Phase.SUBMITTING), first_sent_at=BIRTH + 0.123456)
+    tasks.add(sending)
+    again = tasks.get(sending.id)
+    assert again is not None
+
+    first = tasks.keep_sent(sending, b'{"first": true}' * 5000, good_for_s=0)
+
+    assert first == b'{"first": true}' * 5000
+    assert tasks.keep_sent(again, b"another", good_for_s=0) == first
+
+
+def test_another_sending_has_the_same_bytes_as_long_as_they_are_good(tasks: Tasks) -> None:
+    sending = replace(a_task(phase=Phase.SUBMITTING), first_sent_at=BIRTH)
+    tasks.keep_sent(sending, b"first", good_for_s=60)
+
+    soon = tasks.keep_sent(replace(sending, first_sent_at=BIRTH + 60), b"soon", good_for_s=60)
+    later = tasks.keep_sent(replace(sending, first_sent_at=BIRTH + 61), b"later", good_for_s=60)
+    repeated = tasks.keep_sent(replace(sending, first_sent_at=BIRTH + 61), b"repeated", good_for_s=60)
+
+    assert (soon, later, repeated) == (b"first", b"later", b"later")
+
+
+def test_another_attempt_has_bytes_of_its_own(tasks: Tasks) -> None:
+    sending = replace(a_task(phase=Phase.SUBMITTING), first_sent_at=BIRTH)
+    tasks.keep_sent(sending, b"first", good_for_s=60)
+
+    assert tasks.keep_sent(replace(sending, attempt=2), b"second", good_for_s=60) == b"second"
+    assert tasks.keep_sent(sending, b"again", good_for_s=60) == b"first"
+
+
+def test_of_many_senders_at_once_all_send_what_one_of_them_made(tasks: Tasks) -> None:
+    sending = replace(a_task(phase=Phase.SUBMITTING), first_sent_at=BIRTH)
+
+    with ThreadPoolExecutor(8) as pool:
+        sent = list(pool.map(lambda number: tasks.keep_sent(sending, b"%d" % number, good_for_s=60), range(8)))
+
+    assert len(set(sent)) == 1

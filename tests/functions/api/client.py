@@ -25,6 +25,7 @@ from tests.support.memory import (
     MemoryTasks,
     MemoryUpstream,
 )
+from tests.support.memory_accounts import MemoryAccounts
 
 START = 1_763_600_000.25
 SECRET = "a-stack-secret-of-some-length"
@@ -60,9 +61,10 @@ class MemoryServices(Services):
         self.tasks = MemoryTasks(clock=self.clock)
         self.claims = MemoryClaims()
         self.api_keys = MemoryApiKeys()
+        self.accounts = MemoryAccounts()
         self.bucket = MemoryBucket()
         self.queue = MemoryQueue()
-        self.secrets = MemorySecrets({"callback_secret": SECRET})
+        self.secrets = MemorySecrets({"callback_secret": SECRET, "hiapi_api_key": "a-key", "pixapi_api_key": "a-key"})
         self.gateway = MemoryUpstream()
         self._upstreams = {"hiapi": self.gateway}
         allow(self, KEY, owner="dev")

@@ -1,9 +1,12 @@
 """The operators' routes."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from darkroom.domain.admission import Limits
+from darkroom.domain.breaker import ACCOUNT
 from darkroom.ports import Job
 from tests.functions.api.client import START, Api, MemoryServices
 from tests.support.tasks import a_task, submitted
@@ -81,6 +84,53 @@ def test_a_sweep_by_hand_looks_at_what_is_overdue(api: Api, services: MemoryServ
 
     assert (reply.status, reply.json) == (200, {"looked_at": 1, "moved": 0})
     assert len(services.gateway.looked) == 1
+
+
+def test_the_upstreams_accounts_are_shown_as_they_are(api: Api, services: MemoryServices) -> None:
+    services.settings = replace(services.settings, limits={"hiapi": Limits(account="hiapi", in_flight=1)})
+    for _ in range(3):
+        api.create()
+    calm = api.get("/v1/admin/upstreams").json["data"]
+    account = services.accounts.get("hiapi")
+    services.accounts.accounts["hiapi"] = account.put_off(
+        None, now=START, retry_after=60, limited=False, limits=services.limits_of("hiapi")
+    )
+
+    paused = api.get("/v1/admin/upstreams").json["data"]
+
+    assert [one["id"] for one in calm] == ["hiapi", "pixapi"]
+    assert calm[:1] == [
+        {
+            "object": "upstream_account",
+            "id": "hiapi",
+            "in_flight": 1,
+            "in_flight_limit": 1,
+            "in_flight_configured": 1,
+            "waiting": 2,
+            "requests": 1,
+            "requests_limit": 60,
+            "requests_configured": 60,
+            "not_before": None,
+            "shut": [],
+        }
+    ]
+    assert paused[0]["not_before"] == "2025-11-20T00:54:20.250Z"
+
+
+def test_a_paused_account_is_shown_and_resumed(api: Api, services: MemoryServices) -> None:
+    account = services.accounts.get("hiapi")
+    services.accounts.accounts["hiapi"] = account.shut_off(ACCOUNT, "upstream_quota", now=START)
+    waiting = api.create().json
+
+    shown = api.get("/v1/admin/upstreams").json["data"][0]["shut"]
+    resumed = api.post("/v1/admin/upstreams/hiapi/resume", {})
+
+    assert shown == [
+        {"model": None, "since": "2025-11-20T00:53:20.250Z", "why": "upstream_quota", "probe_at": "2025-11-20T00:54:20.250Z"}
+    ]
+    assert (resumed.status, resumed.json["shut"], resumed.json["in_flight"]) == (200, [], 1)
+    assert [job.task_id for job in services.queue.jobs] == [waiting["id"]]
+    assert api.post("/v1/admin/upstreams/nobody/resume", {}).status == 404
 
 
 def test_dead_letters_go_back_to_the_queue(api: Api, services: MemoryServices) -> None:

@@ -22,7 +22,12 @@ def named(endpoint: Any) -> str:
 
 
 def path_of(endpoint: Any) -> str:
-    ids = {"task_id": "task_01KBCDEFGHJKMNPQRSTVWXYZ01", "image_id": "img_01KBCDEFGHJKMNPQRSTVWXYZ010100", "key_id": "key_1"}
+    ids = {
+        "task_id": "task_01KBCDEFGHJKMNPQRSTVWXYZ01",
+        "image_id": "img_01KBCDEFGHJKMNPQRSTVWXYZ010100",
+        "key_id": "key_1",
+        "account_id": "hiapi",
+    }
     return str(endpoint.path.format(**ids))
 
 

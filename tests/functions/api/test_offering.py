@@ -6,7 +6,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from tests.functions.api.client import Api, MemoryServices, allow
-from tests.support.memory import MemoryUpstream
+from tests.support.memory import MemorySecrets, MemoryUpstream
 
 
 def test_every_model_is_there_with_the_schema_of_each_route(api: Api) -> None:
@@ -27,7 +27,7 @@ def test_a_model_says_how_it_takes_sizes_and_reference_images(api: Api) -> None:
     models = {model["id"]: model for model in api.get("/v1/models").json["data"]}
 
     edit, qwen = models["gpt-image-2/image-to-image"]["routes"][0], models["qwen-image-2.0"]["routes"][0]
-    assert edit["images"] == {"field": "input_urls", "most": 5, "takes": ["url"]}
+    assert edit["images"] == {"field": "input_urls", "most": 5, "takes": ["url"], "largest_bytes": None}
     assert edit["neutral"]["images"] == "input_urls"
     assert (edit["size_form"], qwen["size_form"]) == ("aspect_ratio + resolution", "W*H")
     assert qwen["neutral"] == {
@@ -45,10 +45,10 @@ def test_a_legacy_model_says_what_replaces_it(api: Api) -> None:
     assert (old["status"], old["replaced_by"]) == ("legacy", "gpt-image-2/text-to-image with route beta")
 
 
-def test_a_model_whose_upstream_is_not_there_is_listed_as_not_available_and_refused(
-    api: Api, services: MemoryServices, monkeypatch: pytest.MonkeyPatch
+def test_a_model_whose_upstream_has_no_key_is_listed_as_not_available_and_refused_before_anything_is_stored(
+    api: Api, services: MemoryServices
 ) -> None:
-    monkeypatch.setattr(services, "has_upstream", lambda name: not name.startswith("pixapi"))
+    services.secrets = MemorySecrets({"callback_secret": "a-stack-secret-of-some-length", "hiapi_api_key": "a-key"})
 
     models = {model["id"]: model for model in api.get("/v1/models").json["data"]}
     refused = api.post("/v1/tasks", {"model": "pixapi/gpt-image-2", "input": {"prompt": "a kite"}})
@@ -56,7 +56,8 @@ def test_a_model_whose_upstream_is_not_there_is_listed_as_not_available_and_refu
     assert models["pixapi/gpt-image-2"]["available"] is False
     assert models["qwen-image-2.0"]["available"] is True
     assert refused.status == 422
-    assert "no upstream pixapi" in refused.faults["/model"]
+    assert "no upstream pixapi, or no key for it" in refused.faults["/model"]
+    assert (services.tasks.tasks, services.queue.jobs) == ({}, [])
 
 
 @pytest.mark.parametrize(
@@ -73,13 +74,11 @@ def test_a_model_whose_upstream_is_not_there_is_listed_as_not_available_and_refu
 def test_each_route_goes_to_its_upstream_under_the_models_name_there(
     api: Api,
     services: MemoryServices,
-    monkeypatch: pytest.MonkeyPatch,
     name: str,
     route: str | None,
     upstream: str,
     wire_model: str,
 ) -> None:
-    monkeypatch.setattr(services, "has_upstream", lambda _name: True)
     frozen: list[dict[str, Any]] = []
     services._upstreams[upstream] = Recording(frozen, name=upstream)
 

@@ -69,7 +69,10 @@ def test_news_of_another_upstream_task_is_a_mismatch(phase: Phase) -> None:
 
 
 def test_news_of_a_request_that_was_never_sent_is_a_contradiction() -> None:
-    assert about(a_task(Phase.ACCEPTED), SUCCESS) == Decision(verdict=Verdict.CONTRADICTION)
+    for phase in (Phase.ACCEPTED, Phase.WAITING):
+        never_sent = a_task(phase, first_sent_at=None)
+
+        assert about(never_sent, SUCCESS) == Decision(verdict=Verdict.CONTRADICTION)
 
 
 def test_a_repeat_while_the_lease_is_alive_is_a_duplicate() -> None:

@@ -47,6 +47,7 @@ def a_picture(index: int = 0) -> Image:
 
 
 MOVERS = {
+    Phase.ACCEPTED: lambda task: task.again(T0, WHY),
     Phase.SUBMITTING: lambda task: task.submitting(T0),
     Phase.WAITING: lambda task: task.wait(until=T0),
     Phase.UNKNOWN: lambda task: task.lost(next_check_at=T0),

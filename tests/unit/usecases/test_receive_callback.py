@@ -105,9 +105,10 @@ def test_a_task_that_is_not_there_looks_like_a_wrong_token() -> None:
 def test_news_of_an_earlier_attempt_is_superseded() -> None:
     world = World()
     task_id = finished(world)
+    token = (world.gateway.of_task(task_id).callback_url or "").rpartition("/")[2]
     world.change(task_id, attempt=2)
 
-    assert world.call_back(task_id).outcome == "superseded"
+    assert world.call_back(task_id, token=token).outcome == "superseded"
 
 
 def test_a_body_about_another_upstream_task_changes_nothing_and_is_suspicious() -> None:
@@ -162,6 +163,27 @@ def test_a_hint_that_the_upstream_does_not_confirm_changes_nothing() -> None:
 
     assert world.call_back(task_id, trusted=False).outcome == "unconfirmed"
     assert world.task(task_id).phase is Phase.QUEUED
+
+
+@pytest.mark.parametrize(("asked", "wait"), [(600.0, 600.0), (5.0, 60.0), (None, 60.0)])
+def test_an_upstream_that_is_too_busy_to_confirm_a_hint_is_left_alone(asked: float | None, wait: float) -> None:
+    world = World()
+    task_id = finished(world)
+    world.gateway.looking = [UpstreamUnavailable("busy", status=429, retry_after=asked)]
+
+    received = world.call_back(task_id, trusted=False)
+
+    assert received.outcome == "unconfirmed"
+    assert world.task(task_id).next_check_at == world.now + wait
+
+
+def test_a_hint_that_is_not_confirmed_is_acknowledged_though_the_table_is_away() -> None:
+    world = World()
+    task_id = finished(world)
+    world.gateway.looking = [UpstreamUnavailable("busy", status=429, retry_after=600)]
+    world.hook = failing("tasks.move")
+
+    assert world.call_back(task_id, trusted=False).outcome == "unconfirmed"
 
 
 def test_a_lying_hint_leads_only_to_what_the_upstream_says() -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from darkroom.domain.admission import Limits
 from darkroom.errors import ConfigurationError, StorageUnavailable
 from darkroom.usecases.look_at_task import Look
 from darkroom.usecases.reconcile_tasks import reconcile_tasks
@@ -100,3 +101,24 @@ def test_a_sweep_takes_the_oldest_first_up_to_its_limit() -> None:
     report = reconcile_tasks(clock=world.clock, tasks=world.tasks, look=world.look, limit=1, until=world.now + 1, threads=1)
 
     assert [one.task_id for one in report.looks] == [older]
+
+
+def test_a_backlog_is_worked_off_oldest_first_and_nothing_starves_while_new_tasks_fall_due() -> None:
+    world = World(limits=Limits(account="hiapi", in_flight=100, per_minute=6000))
+    looked: list[str] = []
+
+    def look(task_id: str) -> Look:
+        looked.append(task_id)
+        world.now += 1
+        return world.look(task_id)
+
+    backlog = [world.create().task.id for _ in range(30)]
+    world.now += 61
+    for _ in range(4):
+        backlog.append(world.create().task.id)
+        reconcile_tasks(clock=world.clock, tasks=world.tasks, look=look, limit=100, until=world.now + 10, threads=1)
+        world.now += 50
+
+    # Ten fit into a sweep: the fourth begins with what has been looked at already and is due again.
+    assert looked[:30] == backlog[:30]
+    assert set(looked) >= set(backlog[:31])

@@ -33,8 +33,10 @@ def again(world: World, task: Task, *, maybe_sent: bool = True) -> Submission:
         jitter=world.jitter,
         tasks=world.tasks,
         upstream=world.gateway,
+        admission=world.admission,
         timing=world.timing,
         timeout_s=8,
+        request=world.tasks.request_of(task),
     )
 
 

@@ -142,6 +142,19 @@ def test_an_upstream_that_forgot_the_task_has_no_picture() -> None:
     assert world.work(job).outcome == "failed"
 
 
+def test_a_url_that_may_work_later_is_not_given_up_because_the_upstream_knows_nothing_of_it_any_more() -> None:
+    world = World()
+    job = handed_over(world)
+    world.downloads.serve(URL, *[DownloadInterrupted("reset")] * 4, PNG + b"\0")
+    world.gateway.generations.clear()
+
+    first = world.work(job).outcome
+    world.live_on(600)
+
+    assert first == "later"
+    assert world.task(job.task_id).phase is Phase.SUCCEEDED
+
+
 def test_a_success_that_now_names_no_output_fails() -> None:
     world = World()
     job = handed_over(world)
@@ -164,6 +177,18 @@ def test_an_upstream_that_does_not_answer_now_is_asked_later(silent: Exception) 
     assert (worked.outcome, task.phase, task.lease) == ("later", Phase.STORING, None)
     assert task.next_check_at is not None
     assert task.next_check_at > world.now
+
+
+def test_an_upstream_that_wants_to_be_left_alone_is_asked_for_a_fresh_url_no_earlier() -> None:
+    world = World()
+    job = handed_over(world)
+    world.downloads.serve(URL, OutputGone("404"))
+    world.gateway.looking = [UpstreamUnavailable("too many", status=429, retry_after=900)]
+
+    asked_at = world.now
+    world.work(job)
+
+    assert (world.task(job.task_id).next_check_at or 0) >= asked_at + 900
 
 
 def test_a_broken_connection_is_tried_again_later_until_the_deadline() -> None:

@@ -29,6 +29,11 @@ def sign(key: SigningKey, *, upstream: str, task_id: str, attempt: int) -> str:
     return f"{key.kid}.{attempt}.{_mac(key, upstream, task_id, attempt)}"
 
 
+def callback_url(key: SigningKey, origin: str, *, upstream: str, task_id: str, attempt: int) -> str:
+    """The address that lets an upstream in for one attempt of one task."""
+    return f"{origin}/v1/callbacks/{upstream}/{task_id}/{sign(key, upstream=upstream, task_id=task_id, attempt=attempt)}"
+
+
 def verify(keys: Sequence[SigningKey], token: str, *, upstream: str, task_id: str, now: float) -> int:
     """The attempt that `token` opens; raises TokenRejected. Compares in constant time."""
     parts = token.split(".")

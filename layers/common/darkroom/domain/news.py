@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from darkroom.domain.again import after_failure
 from darkroom.domain.task import IN_FLIGHT, Output, Phase, Task, TaskError
 
 
@@ -40,6 +41,7 @@ class Verdict(StrEnum):
 
     STORE = "store"  # we hold the lease: fetch the bytes
     ENDED = "ended"  # failed, or canceled
+    AGAIN = "again"  # this attempt failed for nothing, and the next one is to be sent
     PROGRESSED = "progressed"
     NOTHING = "nothing"  # it is as we knew
     DUPLICATE = "duplicate"  # the end was known already
@@ -64,7 +66,7 @@ def decide(task: Task, news: News, *, now: float, lease: str, lease_s: float) ->
         return Decision(verdict=Verdict.MISMATCH)
     if task.is_terminal and task.phase is not Phase.EXPIRED:
         return Decision(verdict=Verdict.DUPLICATE)
-    if task.phase is Phase.ACCEPTED:
+    if task.phase is Phase.ACCEPTED or (task.phase is Phase.WAITING and task.first_sent_at is None):
         return Decision(verdict=Verdict.CONTRADICTION)
     if news.says is Says.SUCCEEDED:
         return _succeeded(task, news, now=now, lease=lease, lease_s=lease_s)
@@ -122,10 +124,8 @@ def _failed(task: Task, news: News, *, now: float) -> Decision:
             return Decision(verdict=Verdict.DUPLICATE)
         return Decision(verdict=Verdict.ENDED, after=task.given_up_late())
     error = news.error or TaskError(code="generation_failed", message="the upstream reports a failure without a reason")
-    return Decision(
-        verdict=Verdict.ENDED,
-        after=task.failed(now, error, by=news.by, upstream_task_id=news.upstream_task_id),
-    )
+    after = after_failure(task, error, now=now, by=news.by, upstream_task_id=news.upstream_task_id)
+    return Decision(verdict=Verdict.ENDED if after.is_terminal else Verdict.AGAIN, after=after)
 
 
 def _progressed(task: Task, news: News, *, now: float) -> Decision:

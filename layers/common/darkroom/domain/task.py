@@ -5,9 +5,11 @@
         ▼            ▼  │   ╲▶ submission_unknown ──▶ any of the three, or storing          ▼
      canceled   waiting_for_slot                                                         failed
 
-Every open phase before `storing` can also end `failed` (unless it only waits), `canceled` or `expired`. From `storing` on the
-picture is kept. A terminal task never moves again, but an `expired` one may still gain late pictures. Besides
-moving, an open or expired task may be rewritten in its phase: looked at later, leased, asked to cancel.
+Every open phase before `storing` can also end `failed` (unless it was never sent), `canceled` or `expired`. From `storing` on
+the picture is kept. Where it would end `failed` and nothing was charged, a further attempt may begin instead: it is `accepted`
+again, under a new number. A terminal task never moves again, but an `expired` one may still gain late pictures. Besides
+moving, an open or expired task may be rewritten in its phase: looked at later, leased, asked to cancel. A task is born
+`submitting` where it has a slot and its request goes out at once, `accepted` where the worker sends it, and otherwise waiting.
 
 Times are Unix seconds; spans are seconds. Nothing here reads a clock.
 """
@@ -17,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Self
 
+from darkroom.domain.attempts import Alternative, Attempt, Begun, Way, begun_after
 from darkroom.errors import IllegalMove
 
 LAST_DELIVERY_S = 27 * 60
@@ -26,7 +29,13 @@ TAIL_S = 24 * 3600
 """How long after the first POST an expired task is still asked about."""
 
 TAIL_MAX_S = 4 * 3600
+WAITING_CHECK_S = 140
+WAITING_MAX_S = 3600
+"""A waiting task is called when its turn has come, so the looks at it are few: they are for a call that was lost for good. The
+first one is near enough that a short wait moves the look no more (`_FAR_S`): moving it costs two writes."""
+
 _FAR_S = 120
+_RESEND_S = 60
 
 
 class Status(StrEnum):
@@ -60,10 +69,12 @@ class Phase(StrEnum):
 _P = Phase
 IN_FLIGHT = frozenset({_P.QUEUED, _P.GENERATING, _P.ARCHIVING})
 _END_EARLY = frozenset({_P.CANCELED, _P.EXPIRED})
-_HEARD = IN_FLIGHT | {_P.STORING, _P.FAILED} | _END_EARLY
+# What has failed may begin anew.
+_HEARD = IN_FLIGHT | {_P.STORING, _P.FAILED, _P.ACCEPTED} | _END_EARLY
 
 MOVES: Mapping[Phase, frozenset[Phase]] = {
-    _P.ACCEPTED: frozenset({_P.SUBMITTING}) | _END_EARLY,
+    # Its model is shut before it is sent: the next one is to serve it.
+    _P.ACCEPTED: frozenset({_P.SUBMITTING, _P.ACCEPTED}) | _END_EARLY,
     # A gateway's proxy may answer 503 although the work was accepted: news for a waiting task is believed.
     _P.WAITING: frozenset({_P.SUBMITTING}) | _HEARD,
     _P.SUBMITTING: frozenset({_P.WAITING, _P.UNKNOWN}) | _HEARD,
@@ -101,6 +112,11 @@ class Timing:
     max_wait_s: float = 24 * 3600
     inline_lease_s: float = 25
     queued_lease_s: float = 150
+
+    @property
+    def waiting_check_s(self) -> float:
+        """Until the first look at a task that waits for a slot, or that has waited long and is about to be sent."""
+        return min(self.recheck_max_s, WAITING_CHECK_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,16 +160,27 @@ class TaskError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What the application asked, and the exact bytes that are (re-)sent upstream for it; none of it is in a repr."""
+    """What the application asked, and the exact bytes that are (re-)sent upstream for it; none of it is in a repr.
+
+    `body` is the first attempt's. The rest is the plan for further ones, so that they need no catalogue: what the upstream calls
+    the model ("": as we do), the preset's `alternatives` in their order, and the `origin` under which upstreams reach us.
+    """
 
     input: Mapping[str, Any] = field(repr=False)
     body: bytes = field(repr=False)
     metadata: Mapping[str, str] = field(repr=False)
+    wire_model: str = field(default="", repr=False)
+    alternatives: tuple[Alternative, ...] = field(default=(), repr=False)
+    origin: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One row of the table. `request` is None where it was not read along; `images` are the stored ones."""
+    """One row of the table. `request` is None where it was not read along; `images` are the stored ones.
+
+    `upstream`, `model` and `route` are the present attempt's: the request's n-th alternative with `alternative` n, what was asked
+    for with 0. `earlier` are the attempts before it.
+    """
 
     id: str
     owner: str
@@ -169,6 +196,9 @@ class Task:
     retry_of: str | None = None
     version: int = 1
     attempt: int = 1
+    max_auto_retries: int = 0
+    alternative: int = 0
+    earlier: tuple[Attempt, ...] = ()
     cancel_requested: bool = False
     callback_expected: bool = False
     upstream_task_id: str | None = None
@@ -206,6 +236,26 @@ class Task:
         """The upstream's idempotency key: one per attempt."""
         return f"{self.id}:{self.attempt}"
 
+    @property
+    def way(self) -> Way:
+        """The present attempt's."""
+        return self.upstream, self.model, self.route
+
+    @property
+    def asked_way(self) -> Way:
+        """The first attempt's."""
+        return self.earlier[0].way if self.earlier else self.way
+
+    @property
+    def begun(self) -> Begun:
+        """How the present attempt came about."""
+        return begun_after(self.earlier[-1] if self.earlier else None, self.way)
+
+    @property
+    def retries_left(self) -> int:
+        """How often it may still be tried again by itself; taking an alternative does not count."""
+        return self.max_auto_retries - (len(self.earlier) - self.alternative)
+
     def leased(self, now: float) -> bool:
         """Whether somebody is storing this task's pictures right now."""
         return self.lease_until is not None and now < self.lease_until
@@ -220,8 +270,11 @@ class Task:
         """When to look again after a look at `now`; `jitter` in [0, 1) spreads looks by ±10 %. None: never."""
         if self.phase is Phase.EXPIRED:
             return self._next_late_look(now, timing)
-        gap = _doubling(timing.first_check_s, self.looks, timing.recheck_max_s)
-        due = now + gap * (0.9 + 0.2 * jitter)
+        spread = 0.9 + 0.2 * jitter
+        if self.phase is Phase.WAITING:
+            gap = _doubling(timing.waiting_check_s, 2 * (self.looks + 1), WAITING_MAX_S)
+            return min(now + gap * spread, max(now, self.give_up_at(timing)))
+        due = now + _doubling(timing.first_check_s, self.looks, timing.recheck_max_s) * spread
         landmarks = ((self.submitted_at or self.created_at) + LAST_DELIVERY_S, self.give_up_at(timing))
         return min([due, *(at for at in landmarks if now < at)])
 
@@ -236,9 +289,15 @@ class Task:
 
     # -- moves: sending -----------------------------------------------------------------------------
 
-    def submitting(self, now: float) -> Self:
-        """The POST goes out next; whatever was sent before provably did no work, so the times of this attempt begin now."""
-        return self._move(Phase.SUBMITTING, first_sent_at=now)
+    def submitting(self, now: float, *, callback_expected: bool | None = None, look_by: float | None = None) -> Self:
+        """The POST goes out next; whatever was sent before provably did no work, so the times of this attempt begin now.
+
+        A look that lies behind `look_by` is moved there: the looks at a waiting task are far apart.
+        """
+        expected = self.callback_expected if callback_expected is None else callback_expected
+        late = look_by is not None and (self.next_check_at is None or self.next_check_at > look_by)
+        due = {"next_check_at": look_by} if late else {}
+        return self._move(Phase.SUBMITTING, first_sent_at=now, callback_expected=expected, **due)
 
     def submitted(self, now: float, *, upstream_task_id: str, request_id: str | None = None) -> Self:
         """The upstream has accepted. The next look stays where it was: moving the key would cost two writes."""
@@ -251,6 +310,26 @@ class Task:
     def lost(self, *, next_check_at: float) -> Self:
         """The answer to the POST was lost: nobody knows whether it was accepted."""
         return self._move(Phase.UNKNOWN, next_check_at=next_check_at)
+
+    def again(self, now: float, error: TaskError, *, instead: Alternative | None = None, wait_s: float = 0.0) -> Self:
+        """The present attempt failed with `error`; the next one begins, by the preset's next alternative where one is given.
+
+        Nobody has sent it yet: somebody is told to, or finds it when it is due. Raises IllegalMove unless `error` cost nothing.
+        """
+        if error.charged != "no":
+            raise IllegalMove(f"{self.id}: attempt {self.attempt} may have been charged")
+        upstream, model, route = (instead.upstream, instead.model, instead.route) if instead else self.way
+        return self._move(
+            Phase.ACCEPTED,
+            attempt=self.attempt + 1,
+            alternative=self.alternative + (instead is not None),
+            upstream=upstream,
+            model=model,
+            route=route,
+            earlier=(*self.earlier, self._ended(now, error)),
+            next_check_at=now + wait_s if wait_s else self._soon(now),
+            **_NOT_BEGUN,
+        )
 
     # -- moves: news --------------------------------------------------------------------------------
 
@@ -269,7 +348,10 @@ class Task:
         upstream_task_id: str | None = None,
     ) -> Self:
         """The success is known and safe; the holder of `lease` fetches the bytes. An expired task stays expired."""
+        # The answer to the POST may be the end, without an id: it was under way since it was sent.
+        sent = {"submitted_at": self.first_sent_at} if self.phase is Phase.SUBMITTING else {}
         heard = {
+            **sent,
             **self._adopted(now, upstream_task_id),
             **self._lease(now, lease, lease_s),
             "news_at": now,
@@ -340,6 +422,15 @@ class Task:
         submitted = {} if self.is_terminal else {"submitted_at": self.submitted_at or now}
         return {"upstream_task_id": upstream_task_id, **submitted}
 
+    def _ended(self, now: float, error: TaskError) -> Attempt:
+        upstream, model, route = self.way
+        return Attempt(upstream=upstream, model=model, route=route, sent_at=self.first_sent_at, ended_at=now, code=error.code)
+
+    def _soon(self, now: float) -> float:
+        """The next look as it is, where it is near: moving the key would cost two writes."""
+        at = self.next_check_at or 0.0
+        return at if now < at <= now + _FAR_S else now + _RESEND_S
+
     def _lease(self, now: float, lease: str, lease_s: float) -> dict[str, Any]:
         """A lease, and a look soon after its end where the next one lies far behind it."""
         until = now + lease_s
@@ -360,6 +451,12 @@ class Task:
         if self.phase not in _AMENDABLE:
             raise IllegalMove(f"{self.id}: {self.phase} is closed")
         return replace(self, version=self.version + 1, **changes)
+
+
+_NOT_BEGUN: Mapping[str, Any] = dict.fromkeys(
+    ("upstream_task_id", "upstream_request_id", "first_sent_at", "submitted_at", "lease", "lease_until", "news_at", "news_by")
+) | {"looks": 0, "callback_expected": False}
+"""What is known of an attempt that nobody has sent."""
 
 
 def _doubling(first: float, times: int, ceiling: float) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 
 from darkroom.domain.ids import is_task_id
 from darkroom.errors import SignatureRejected, StorageUnavailable, TaskChanged, TokenRejected
-from darkroom.observe import count, discreet, say
+from darkroom.observe import count, count_next_attempt, discreet, say
 from darkroom.usecases.receive_callback import Received, receive_callback
 from darkroom.wiring import Services
 
@@ -39,6 +39,8 @@ def receive(event: Mapping[str, Any], services: Services, *, remaining_s: float)
             clock=services.clock,
             tasks=services.tasks,
             queue=services.queue,
+            admission=services.admission,
+            may_ask=services.allowance().may_ask,
             timing=services.settings.timing,
             store=lambda task: services.store(task, resume=False, until=until),
         )
@@ -78,13 +80,15 @@ def _tell(received: Received, task_id: str) -> dict[str, Any]:
         outcome=received.outcome,
         task_id=task_id,
         phase=task.phase.value if task else None,
+        attempt=task.attempt if task else None,
         upstream_task_id=task.upstream_task_id if task else None,
         downloads=received.downloads,
         fault=received.fault,
     )
-    count("CallbacksReceived")
     count("CallbacksDuplicate", received.outcome == "duplicate")
     count("CallbacksSuspicious", received.is_suspicious)
+    if task is not None and received.outcome == "again":
+        count_next_attempt(task.begun)
     if task is not None and received.outcome in ("stored", "ended"):
         count(f"Tasks{task.status.value.capitalize()}")
     return _answer(200, received.body or {"received": True})

@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from darkroom.adapters.queue import read_job
+from darkroom.domain.task import Task
 from darkroom.edge.quoting import unquoted
 from darkroom.errors import ConfigurationError, StoreError
-from darkroom.observe import count, discreet, say, words_of
+from darkroom.observe import count, count_next_attempt, discreet, say, words_of
 from darkroom.usecases.work_job import Worked, work_job
 from darkroom.wiring import Services
 
-_RESERVE_S = 5.0
+RESERVE_S = 5.0
+"""Of a run, and of a lease: for the last writes."""
+
+_ACCOUNT_TROUBLE = frozenset({"upstream_auth", "upstream_quota"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ def work_batch(event: Mapping[str, Any], services: Services, *, remaining_s: flo
 
     The messages of a batch wait for downloads side by side, so that one slow output delays nobody.
     """
-    until = services.clock() + remaining_s - _RESERVE_S
+    until = services.clock() + remaining_s - RESERVE_S
     records = list(event.get("Records", []))
     if not records:
         return {"batchItemFailures": []}
@@ -54,12 +58,22 @@ def _work(record: Mapping[str, Any], services: Services, until: float) -> Worked
             clock=services.clock,
             jitter=services.jitter,
             tasks=services.tasks,
+            queue=services.queue,
             upstream_of=services.upstream,
+            prepare=services.prepare,
+            admission=services.admission,
+            may_ask=services.allowance().may_ask,
             timing=services.settings.timing,
-            store=lambda task, resume: services.store(task, resume=resume, until=until),
+            sleep=services.sleep,
+            store=lambda task, resume: services.store(task, resume=resume, until=_store_until(task, until)),
         )
     except (StoreError, ConfigurationError, ValueError) as error:
         return _Failed(words_of(error))
+
+
+def _store_until(task: Task, until: float) -> float:
+    """Whoever stores has to be done before somebody else may take over, however long this run may last."""
+    return min(until, (task.lease_until or until) - RESERVE_S)
 
 
 def _tell(record: Mapping[str, Any], outcome: Worked | _Failed, services: Services) -> None:
@@ -74,9 +88,13 @@ def _tell(record: Mapping[str, Any], outcome: Worked | _Failed, services: Servic
         outcome=outcome.outcome,
         task_id=task.id if task else None,
         phase=task.phase.value if task else None,
+        attempt=task.attempt if task else None,
         downloads=outcome.downloads,
         fault=unquoted(outcome.fault, task, services.tasks),
     )
+    count("UpstreamRefusedUs", outcome.refused in _ACCOUNT_TROUBLE)
+    if task is not None and outcome.again:
+        count_next_attempt(task.begun)
     if task is not None and task.is_terminal and outcome.outcome in ("stored", "failed"):
         count(f"Tasks{task.status.value.capitalize()}")
         count("LateResults", outcome.outcome == "stored" and any(image.late for image in task.images))

@@ -2,15 +2,17 @@
 
 from darkroom.domain.task import Phase, Task
 from darkroom.edge.quoting import unquoted
+from darkroom.edge.tending import tend
 from darkroom.errors import StorageUnavailable
-from darkroom.observe import count, discreet, gauge_seconds, say
+from darkroom.observe import count, count_next_attempt, discreet, gauge_seconds, say
+from darkroom.usecases.allowance import Allowance
 from darkroom.usecases.look_at_task import Look, look_at_task
 from darkroom.usecases.reconcile_tasks import Report, reconcile_tasks
 from darkroom.wiring import Services
 
 LIMIT = 2000
 THREADS = 32
-_RESERVE_S = 12.0
+RESERVE_S = 12.0
 """A look that has begun may wait this long for its upstream."""
 
 _ACCOUNT_TROUBLE = frozenset({"upstream_auth", "upstream_quota"})
@@ -18,20 +20,27 @@ _ACCOUNT_TROUBLE = frozenset({"upstream_auth", "upstream_quota"})
 
 @discreet
 def sweep(services: Services, *, remaining_s: float) -> Report:
-    """Look at every overdue task; what does not fit in `remaining_s` is left for the next sweep, oldest first."""
+    """Look at every overdue task; what does not fit in `remaining_s` is left for the next sweep, oldest first.
+
+    The upstreams' accounts are tended first, so that a leaked slot or a lost call waits for no look.
+    """
+    until = services.clock() + remaining_s - RESERVE_S
+    tend(services)
+    allowance = services.allowance()
     report = reconcile_tasks(
         clock=services.clock,
         tasks=services.tasks,
-        look=lambda task_id: _look(task_id, services),
+        look=lambda task_id: _look(task_id, services, allowance),
         limit=LIMIT,
-        until=services.clock() + remaining_s - _RESERVE_S,
+        until=until,
         threads=THREADS,
     )
+    allowance.close()
     _tell(report, services)
     return report
 
 
-def _look(task_id: str, services: Services) -> Look:
+def _look(task_id: str, services: Services, allowance: Allowance) -> Look:
     return look_at_task(
         task_id,
         lease=services.new_lease(),
@@ -40,6 +49,9 @@ def _look(task_id: str, services: Services) -> Look:
         tasks=services.tasks,
         queue=services.queue,
         upstream_of=services.upstream,
+        prepare=services.prepare,
+        admission=services.admission,
+        may_ask=allowance.may_ask,
         timing=services.settings.timing,
     )
 
@@ -57,10 +69,11 @@ def _tell(report: Report, services: Services) -> None:
         overdue=report.overdue,
         looked_at=report.looked_at,
         moved=report.moved,
+        no_request_free=report.count("no_request_free"),
         oldest_overdue_s=round(report.oldest_overdue_s),
     )
     for look in report.looks:
-        if look.outcome not in ("not_due", "working", "waiting", "left"):
+        if look.outcome not in ("not_due", "working", "waiting", "left", "no_request_free"):
             _tell_look(look, services)
 
 
@@ -73,12 +86,15 @@ def _tell_look(look: Look, services: Services) -> None:
         outcome=look.outcome,
         task_id=look.task_id,
         phase=task.phase.value if task else None,
+        attempt=task.attempt if task else None,
         fault=unquoted(look.fault, task, services.tasks),
         refused=look.refused,
         not_replayed=look.not_replayed,
         upstream_task_id=task.upstream_task_id if task else None,
         **_ticket(task, services, expired=expired),
     )
+    if task is not None and look.again:
+        count_next_attempt(task.begun)
     if task is not None and task.is_terminal and look.moved:
         count(f"Tasks{task.status.value.capitalize()}")
 

@@ -5,6 +5,7 @@ from enum import StrEnum
 from darkroom.domain.task import NOT_SENT, Phase, Task
 from darkroom.errors import TaskChanged
 from darkroom.ports import Clock, Tasks
+from darkroom.usecases.admit_task import Admission, hand_on
 
 _TRIES = 5
 
@@ -18,7 +19,7 @@ class Cancel(StrEnum):
     ALREADY_TERMINAL = "already_terminal"
 
 
-def cancel_task(task: Task, *, clock: Clock, tasks: Tasks) -> tuple[Cancel, Task]:
+def cancel_task(task: Task, *, clock: Clock, tasks: Tasks, admission: Admission) -> tuple[Cancel, Task]:
     """Cancel the freshly read `task`; raises TaskChanged when it never stands still, StorageUnavailable."""
     current = task
     for _ in range(_TRIES):
@@ -30,6 +31,8 @@ def cancel_task(task: Task, *, clock: Clock, tasks: Tasks) -> tuple[Cancel, Task
         except TaskChanged:
             current = tasks.get(task.id) or current
         else:
+            if outcome is Cancel.CANCELED:
+                hand_on(current, admission=admission)
             return outcome, after
     raise TaskChanged(f"{task.id} moved {_TRIES} times while it was being canceled")
 

@@ -1,13 +1,19 @@
 """Remember the task first, then ask the upstream to do it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from darkroom.domain import ids
+from darkroom.domain.admission import Parked, Slot
+from darkroom.domain.attempts import Alternative
 from darkroom.domain.task import Phase, Request, Task, Timing
 from darkroom.errors import KeyReused, StorageUnavailable, TaskExists
-from darkroom.ports import Claims, Clock, Job, Queue, Randomness, Tasks, Upstream
+from darkroom.ports import CallbackUrl, Claims, Clock, Randomness, Tasks, Upstream
+from darkroom.usecases.admit_task import Admission, hand_on, join_queue, send_when, take_slot, uses_slot
+from darkroom.usecases.begin_attempt import have_it_sent
+from darkroom.usecases.park_task import ask_again_at, park_task
+from darkroom.usecases.prepare_request import Prepare
 from darkroom.usecases.submit_task import submit_task
 
 
@@ -15,7 +21,7 @@ from darkroom.usecases.submit_task import submit_task
 class Order:
     """A validated request. `fingerprint` tells two bodies under one `idempotency_key` apart; `timeout_s` is in seconds.
 
-    `wire_model` is what the upstream calls the model; "" where it is `model`.
+    `wire_model` is what the upstream calls the model; "" where it is `model`. `alternatives` may serve it instead.
     """
 
     owner: str
@@ -30,15 +36,20 @@ class Order:
     idempotency_key: str | None = None
     fingerprint: str = ""
     retry_of: str | None = None
+    alternatives: tuple[Alternative, ...] = field(default=(), repr=False)
+    max_auto_retries: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Created:
-    """The task as it is now; `replayed` when an earlier request with the same key had made it."""
+    """The task as it is now; `replayed` when an earlier request with the same key had made it.
+
+    `again`: its first attempt is over already, and the task goes on with another one.
+    """
 
     task: Task
     replayed: bool
-    resend_not_replayed: bool = False
+    again: bool = False
 
 
 def create_task(
@@ -49,26 +60,43 @@ def create_task(
     jitter: Callable[[], float],
     tasks: Tasks,
     claims: Claims,
-    queue: Queue,
     upstream: Upstream,
-    callback_url: Callable[[str, int], str | None],
+    prepare: Prepare,
+    admission: Admission,
+    origin: str | None,
+    callback_url: CallbackUrl,
     timing: Timing,
     submit_timeout_s: float,
 ) -> Created:
     """One task for one request, however often it is sent; raises KeyReused, StorageUnavailable.
 
-    Whoever adds the state row submits; everybody else answers with what is there.
+    Whoever adds the state row submits; everybody else answers with what is there. Without a slot at the upstream the task waits.
+    `origin` is where upstreams reach this deployment, None where they cannot.
     """
     task_id, known = _named(order, clock=clock, fresh=fresh, tasks=tasks, claims=claims)
     if known is not None:
         return Created(task=known, replayed=True)
-    task = _new(order, task_id, now=clock(), upstream=upstream, callback_url=callback_url(task_id, 1), timing=timing)
+    new = _new(order, task_id, upstream=upstream, origin=origin, callback_url=callback_url)
+    slot = take_slot(new, admission=admission)
+    look_at = ask_again_at(slot, admission) if isinstance(slot, Parked) else clock() + timing.waiting_check_s
+    task = _born(new, slot, now=clock(), look_at=look_at, inline=upstream.promises.submits_inline, timing=timing)
     try:
         tasks.add(task)
     except TaskExists:
-        return Created(task=tasks.get(task_id) or task, replayed=True)
-    if not upstream.promises.collapses_repeats:
-        _enqueue(task, queue)
+        return Created(task=_added_by_another(task, tasks, admission), replayed=True)
+    if isinstance(slot, Parked):
+        return _parked(task, slot, order, admission, tasks)
+    if slot is None:
+        join_queue(task, admission=admission)
+        return Created(task=task, replayed=False)
+    if task.phase is not Phase.SUBMITTING:
+        # The row is safe: where the message is lost, the tending sends it again.
+        send_when(task.id, task.attempt, slot.at, admission=admission)
+        return Created(task=task, replayed=False)
+    try:
+        request = prepare(task, task.request or tasks.request_of(task))
+    except StorageUnavailable:
+        # The row is safe and says "submitting": the reconciler sends it.
         return Created(task=task, replayed=False)
     sent = submit_task(
         task,
@@ -77,10 +105,14 @@ def create_task(
         jitter=jitter,
         tasks=tasks,
         upstream=upstream,
+        admission=admission,
         timing=timing,
         timeout_s=submit_timeout_s,
+        request=request,
     )
-    return Created(task=sent.task, replayed=False)
+    if sent.sends_on:
+        have_it_sent(sent.task, admission.queue)
+    return Created(task=sent.task, replayed=False, again=sent.again)
 
 
 def _named(order: Order, *, clock: Clock, fresh: Randomness, tasks: Tasks, claims: Claims) -> tuple[str, Task | None]:
@@ -96,9 +128,11 @@ def _named(order: Order, *, clock: Clock, fresh: Randomness, tasks: Tasks, claim
     return claim.task_id, None if claim.fresh else tasks.get(claim.task_id)
 
 
-def _new(order: Order, task_id: str, *, now: float, upstream: Upstream, callback_url: str | None, timing: Timing) -> Task:
-    body = upstream.freeze(model=order.wire_model or order.model, route=order.route, input=order.input, callback_url=callback_url)
-    inline = upstream.promises.collapses_repeats
+def _new(order: Order, task_id: str, *, upstream: Upstream, origin: str | None, callback_url: CallbackUrl) -> Task:
+    url = None
+    if origin is not None and upstream.promises.calls_back:
+        url = callback_url(origin, upstream=upstream.name, task_id=task_id, attempt=1)
+    body = upstream.freeze(model=order.wire_model or order.model, route=order.route, input=order.input, callback_url=url)
     return Task(
         id=task_id,
         owner=order.owner,
@@ -110,17 +144,45 @@ def _new(order: Order, task_id: str, *, now: float, upstream: Upstream, callback
         retry_of=order.retry_of,
         timeout_s=order.timeout_s,
         created_at=ids.created_at(task_id),
-        phase=Phase.SUBMITTING if inline else Phase.ACCEPTED,
-        first_sent_at=now if inline else None,
-        next_check_at=now + timing.first_check_s,
-        callback_expected=callback_url is not None,
-        request=Request(input=order.input, body=body, metadata=order.metadata),
+        phase=Phase.ACCEPTED,
+        next_check_at=None,
+        max_auto_retries=order.max_auto_retries,
+        callback_expected=url is not None,
+        request=Request(
+            input=order.input,
+            body=body,
+            metadata=order.metadata,
+            wire_model=order.wire_model if order.wire_model != order.model else "",
+            alternatives=order.alternatives,
+            origin=origin,
+        ),
     )
 
 
-def _enqueue(task: Task, queue: Queue) -> None:
+def _born(task: Task, slot: Slot | Parked | None, *, now: float, look_at: float, inline: bool, timing: Timing) -> Task:
+    """The task as it is added: about to be sent from here (`inline`) or by the worker, or waiting and looked at then."""
+    if not isinstance(slot, Slot):
+        return replace(task, phase=Phase.WAITING, next_check_at=look_at)
+    if slot.at > now:
+        return replace(task, phase=Phase.WAITING, next_check_at=slot.at + timing.first_check_s)
+    born = replace(task, next_check_at=now + timing.first_check_s)
+    return replace(born, phase=Phase.SUBMITTING, first_sent_at=now) if inline else born
+
+
+def _parked(task: Task, parked: Parked, order: Order, admission: Admission, tasks: Tasks) -> Created:
+    """The row says already when it asks again; where another model may serve, that one is asked."""
+    if not order.alternatives:
+        return Created(task=task, replayed=False)
     try:
-        queue.send(Job(do="submit", task_id=task.id, attempt=task.attempt))
+        after = park_task(task, parked, admission=admission, tasks=tasks)
     except StorageUnavailable:
-        # The row is safe and has a time at which the reconciler sends the job again.
-        return
+        return Created(task=task, replayed=False)
+    return Created(task=after, replayed=False, again=after.attempt != task.attempt)
+
+
+def _added_by_another(task: Task, tasks: Tasks, admission: Admission) -> Task:
+    current = tasks.get(task.id)
+    if current is not None and not uses_slot(current):
+        # It has ended already, and has given back its slot before we took it again.
+        hand_on(current, admission=admission)
+    return current or task

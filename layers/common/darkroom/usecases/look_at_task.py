@@ -1,11 +1,10 @@
 """One look at one task that has been silent too long."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
+from darkroom.domain.admission import Parked
 from darkroom.domain.news import Verdict
-from darkroom.domain.redact import redact
 from darkroom.domain.task import IN_FLIGHT, NOT_SENT, SENDING, Phase, Request, Task, TaskError, Timing
 from darkroom.errors import (
     StorageUnavailable,
@@ -13,14 +12,24 @@ from darkroom.errors import (
     UpstreamError,
     UpstreamRefused,
 )
-from darkroom.ports import EVIDENCE_CHARACTERS, Clock, Evidence, Job, Queue, Tasks, Upstream
+from darkroom.ports import Clock, Job, Queue, Tasks, Upstream
+from darkroom.usecases.admit_task import Admission, hand_on, heed, may_send, uses_slot
+from darkroom.usecases.allowance import MayAsk
+from darkroom.usecases.begin_attempt import begin_attempt
+from darkroom.usecases.keep_evidence import keep_evidence
+from darkroom.usecases.leave_alone import leave_alone, left_alone_until
+from darkroom.usecases.park_task import park_task
+from darkroom.usecases.prepare_request import Prepare
 from darkroom.usecases.settle_task import settle_task
 from darkroom.usecases.submit_task import submit_task
 
 STORE_GIVE_UP_S = 24 * 3600
 """A success whose bytes cannot be brought home for a day has failed; HiAPI keeps outputs for about 7 days."""
 
-_QUIET = frozenset({"not_due", "changed", "left", "storage_error", "misconfigured"})
+ANSWER_GRACE_S = 60.0
+"""A worker that lives has written a synchronous upstream's answer down so long after the last moment for it."""
+
+_QUIET = frozenset({"not_due", "changed", "left", "no_request_free", "storage_error", "misconfigured"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +56,12 @@ class Look:
     @property
     def missed_callback(self) -> bool:
         """Whether polling found an end that a callback should have told."""
-        return self.outcome == "recovered" and bool(self.before and self.before.callback_expected)
+        return self.outcome in ("recovered", "again") and bool(self.before and self.before.callback_expected)
+
+    @property
+    def again(self) -> bool:
+        """Whether an attempt turned out to have failed, and the task goes on with another one."""
+        return bool(self.before and self.after and self.after.attempt > self.before.attempt)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +74,9 @@ class _Means:
     tasks: Tasks
     queue: Queue
     upstream: Upstream
+    prepare: Prepare
+    admission: Admission
+    may_ask: MayAsk
     timing: Timing
     look_timeout_s: float
     submit_timeout_s: float
@@ -74,6 +91,9 @@ def look_at_task(
     tasks: Tasks,
     queue: Queue,
     upstream_of: Callable[[str], Upstream],
+    prepare: Prepare,
+    admission: Admission,
+    may_ask: MayAsk,
     timing: Timing,
     look_timeout_s: float = 10.0,
     submit_timeout_s: float = 20.0,
@@ -86,6 +106,9 @@ def look_at_task(
     task = tasks.get(task_id)
     if task is None or task.next_check_at is None or task.next_check_at > now:
         return Look(outcome="not_due", task_id=task_id)
+    if _is_asked_about(task) and not may_ask(task.upstream):
+        # Still due, and among the first when there is room again.
+        return Look(outcome="no_request_free", task_id=task_id, overdue_s=now - task.next_check_at)
     ahead = task.looked(next_check_at=_next(task, now, timing, jitter()))
     try:
         tasks.move(task, ahead)
@@ -98,6 +121,9 @@ def look_at_task(
         tasks=tasks,
         queue=queue,
         upstream=upstream_of(task.upstream),
+        prepare=prepare,
+        admission=admission,
+        may_ask=may_ask,
         timing=timing,
         look_timeout_s=look_timeout_s,
         submit_timeout_s=submit_timeout_s,
@@ -113,6 +139,12 @@ def look_at_task(
         refused=look.refused,
         not_replayed=look.not_replayed,
     )
+
+
+def _is_asked_about(task: Task) -> bool:
+    """Whether a look at the task asks its upstream."""
+    known = task.upstream_task_id is not None
+    return known and (task.phase in IN_FLIGHT or (task.phase is Phase.EXPIRED and task.lease is None))
 
 
 def _next(task: Task, now: float, timing: Timing, jitter: float) -> float | None:
@@ -139,13 +171,23 @@ def _look_at_unsent(task: Task, means: _Means, now: float) -> Look:
         return _expire(
             task, means, now, "no slot was free before the longest wait was over", code="deadline_exceeded", charged="no"
         )
-    if not means.upstream.promises.collapses_repeats:
+    turn = may_send(task, admission=means.admission)
+    if isinstance(turn, Parked):
+        parked = park_task(task, turn, admission=means.admission, tasks=means.tasks)
+        return Look(outcome="waiting", task_id=task.id, after=parked)
+    if not turn:
+        return Look(outcome="waiting", task_id=task.id)
+    if task.phase is Phase.ACCEPTED or not means.upstream.promises.submits_inline:
         return _hand_to_worker(task, means, do="submit")
-    # Read before the row says "submitting": from then on nobody knows whether it was sent.
-    request = task.request or means.tasks.request_of(task)
-    sending = task.submitting(now)
     try:
-        means.tasks.move(task, sending)
+        sending, request = begin_attempt(
+            task,
+            clock=means.clock,
+            tasks=means.tasks,
+            upstream=means.upstream,
+            prepare=means.prepare,
+            timing=means.timing,
+        )
     except TaskChanged:
         return Look(outcome="changed", task_id=task.id)
     return _send(sending, means, maybe_sent=False, request=request)
@@ -153,16 +195,26 @@ def _look_at_unsent(task: Task, means: _Means, now: float) -> Look:
 
 def _look_at_unanswered(task: Task, means: _Means, now: float) -> Look:
     """The outcome of a POST is unknown: ask the same again where repeats collapse, otherwise wait for a callback."""
-    if now >= task.give_up_at(means.timing):
+    if now >= task.give_up_at(means.timing) or (means.upstream.promises.synchronous and _answer_is_lost(task, means, now)):
         message = "nobody knows whether the upstream accepted the request: look into its console before paying again"
         return _expire(task, means, now, message, code="submission_outcome_unknown", charged="unknown")
+    if not means.upstream.promises.submits_inline:
+        return Look(outcome="waiting", task_id=task.id)
     age = now - (task.first_sent_at or task.created_at)
     if task.cancel_requested or age >= means.upstream.promises.collapses_repeats_for_s:
         return Look(outcome="waiting", task_id=task.id)
-    return _send(task, means, maybe_sent=True)
+    if not means.may_ask(task.upstream):
+        return Look(outcome="waiting", task_id=task.id)
+    return _send(task, means, maybe_sent=True, request=means.prepare(task, task.request or means.tasks.request_of(task)))
 
 
-def _send(task: Task, means: _Means, *, maybe_sent: bool, request: Request | None = None) -> Look:
+def _answer_is_lost(task: Task, means: _Means, now: float) -> bool:
+    """Whether the worker that waits for a synchronous upstream has said so, or cannot be alive any more."""
+    latest = (task.first_sent_at or task.created_at) + means.upstream.promises.answers_within_s + ANSWER_GRACE_S
+    return task.phase is Phase.UNKNOWN or now >= latest
+
+
+def _send(task: Task, means: _Means, *, maybe_sent: bool, request: Request) -> Look:
     sent = submit_task(
         task,
         maybe_sent=maybe_sent,
@@ -170,10 +222,13 @@ def _send(task: Task, means: _Means, *, maybe_sent: bool, request: Request | Non
         jitter=means.jitter,
         tasks=means.tasks,
         upstream=means.upstream,
+        admission=means.admission,
         timing=means.timing,
         timeout_s=means.submit_timeout_s,
         request=request,
     )
+    if sent.sends_on:
+        _hand_to_worker(sent.task, means, do="submit")
     return Look(outcome="sent", task_id=task.id, after=sent.task, refused=sent.refused, not_replayed=sent.not_replayed)
 
 
@@ -206,7 +261,7 @@ def _hand_to_worker(task: Task, means: _Means, *, do: str) -> Look:
 
 
 def _ask(task: Task, means: _Means, now: float) -> Look:
-    if task.upstream_task_id is None:
+    if task.upstream_task_id is None or means.upstream.promises.synchronous:
         return Look(outcome="waiting", task_id=task.id)
     try:
         news = means.upstream.look(task.upstream_task_id, attempt=task.attempt, timeout_s=means.look_timeout_s)
@@ -215,10 +270,16 @@ def _ask(task: Task, means: _Means, now: float) -> Look:
     settled = settle_task(
         task, news, clock=means.clock, tasks=means.tasks, lease=means.lease, lease_s=means.timing.queued_lease_s
     )
+    if settled.is_end_of_generation and uses_slot(task):
+        hand_on(task, admission=means.admission)
     match settled.verdict:
         case Verdict.STORE:
             _hand_to_worker(settled.task, means, do="store")
             return Look(outcome="recovered", task_id=task.id, after=settled.task)
+        case Verdict.AGAIN:
+            _keep(task, means, news.raw, status=200, request_id=news.request_id)
+            _hand_to_worker(settled.task, means, do="submit")
+            return Look(outcome="again", task_id=task.id, after=settled.task)
         case Verdict.ENDED:
             _keep(task, means, news.raw, status=200, request_id=news.request_id)
             return Look(outcome="recovered", task_id=task.id, after=settled.task)
@@ -238,30 +299,14 @@ def _still_working(task: Task, raw: bytes, word: str, request_id: str | None, me
 def _unanswered(task: Task, error: UpstreamError, means: _Means, now: float) -> Look:
     refused = error.reason if isinstance(error, UpstreamRefused) else None
     if task.phase not in IN_FLIGHT or now < task.give_up_at(means.timing):
-        left = _left_alone(task, error, means)
+        left = leave_alone(task, error, clock=means.clock, tasks=means.tasks, admission=means.admission)
         return Look(outcome="no_answer", task_id=task.id, after=left, fault=error.message, refused=refused)
     if error.raw:
         _keep(task, means, error.raw, status=error.status, request_id=error.request_id)
     message = f"no result within {task.timeout_s} s; the last look failed: {error.message}"
-    return _past_deadline(task, means, now, message, error.request_id, not_before=_left_alone_until(error, means))
-
-
-def _left_alone_until(error: UpstreamError, means: _Means) -> float:
-    return means.clock() + (error.retry_after or 0.0)
-
-
-def _left_alone(task: Task, error: UpstreamError, means: _Means) -> Task:
-    """The task with a next look that is not earlier than the upstream asks."""
-    until = _left_alone_until(error, means)
-    if task.next_check_at is None or until <= task.next_check_at:
-        return task
-    after = task.asked_to_wait(until=until)
-    try:
-        means.tasks.move(task, after)
-    except TaskChanged:
-        # Whoever was faster knows more than this silence says.
-        return task
-    return after
+    heed(task, error, admission=means.admission)
+    not_before = left_alone_until(error, clock=means.clock)
+    return _past_deadline(task, means, now, message, error.request_id, not_before=not_before)
 
 
 def _past_deadline(
@@ -297,12 +342,10 @@ def _end(task: Task, after: Task, means: _Means) -> Look:
         means.tasks.move(task, after)
     except TaskChanged:
         return Look(outcome="changed", task_id=task.id)
+    if uses_slot(task):
+        hand_on(task, admission=means.admission)
     return Look(outcome="ended", task_id=task.id, after=after)
 
 
 def _keep(task: Task, means: _Means, raw: bytes, *, status: int | None, request_id: str | None) -> None:
-    """For a support ticket; no task stays open because this could not be written."""
-    body = redact(raw.decode("utf-8", errors="replace"), EVIDENCE_CHARACTERS)
-    evidence = Evidence(body=body, at=means.clock(), source="poll", status=status, request_id=request_id)
-    with suppress(StorageUnavailable):
-        means.tasks.keep_evidence(task.id, evidence)
+    keep_evidence(task.id, raw, source="poll", status=status, request_id=request_id, now=means.clock(), tasks=means.tasks)

@@ -1,6 +1,7 @@
 """Take an upstream's word at the door: verify it, write the news down, then fetch the bytes while time is left."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from darkroom.domain.callback_token import SigningKey, verify
@@ -9,6 +10,10 @@ from darkroom.domain.redact import redact
 from darkroom.domain.task import Phase, Task, Timing
 from darkroom.errors import StorageUnavailable, TaskChanged, TokenRejected, UpstreamError
 from darkroom.ports import EVIDENCE_CHARACTERS, Clock, Evidence, Heard, Job, Queue, Tasks, Upstream
+from darkroom.usecases.admit_task import Admission, hand_on, uses_slot
+from darkroom.usecases.allowance import MayAsk
+from darkroom.usecases.begin_attempt import have_it_sent
+from darkroom.usecases.leave_alone import leave_alone
 from darkroom.usecases.settle_task import Settled, settle_task
 from darkroom.usecases.store_pictures import Stored
 
@@ -43,6 +48,8 @@ def receive_callback(
     clock: Clock,
     tasks: Tasks,
     queue: Queue,
+    admission: Admission,
+    may_ask: MayAsk,
     timing: Timing,
     store: Callable[[Task], Stored],
 ) -> Received:
@@ -62,11 +69,14 @@ def receive_callback(
     if news is None:
         return _unreadable(task, heard, now=clock(), tasks=tasks)
     if not heard.trusted:
-        confirmed = _confirm(task, news, upstream)
+        confirmed = _confirm(task, news, upstream, clock=clock, tasks=tasks, admission=admission, may_ask=may_ask)
         if confirmed is None:
             return Received(outcome="unconfirmed", task=task, body={"hint": "noted"})
         news = confirmed
     settled = settle_task(task, news, clock=clock, tasks=tasks, lease=lease, lease_s=timing.inline_lease_s)
+    if settled.is_end_of_generation and uses_slot(task):
+        # Before the bytes: the next task need not wait for them.
+        hand_on(task, admission=admission)
     return _act(settled, news, queue=queue, store=store)
 
 
@@ -94,14 +104,19 @@ def _unreadable(task: Task, heard: Heard, *, now: float, tasks: Tasks) -> Receiv
     return Received(outcome="unreadable", task=task, body={"ignored": heard.why}, fault=heard.why)
 
 
-def _confirm(task: Task, hint: News, upstream: Upstream) -> News | None:
+def _confirm(
+    task: Task, hint: News, upstream: Upstream, *, clock: Clock, tasks: Tasks, admission: Admission, may_ask: MayAsk
+) -> News | None:
     """The upstream's own answer to a GET; None when it has none to give now."""
     upstream_task_id = task.upstream_task_id or hint.upstream_task_id
-    if upstream_task_id is None:
+    if upstream_task_id is None or not may_ask(upstream.name):
         return None
     try:
         truth = upstream.look(upstream_task_id, attempt=hint.attempt, timeout_s=_CONFIRM_TIMEOUT_S)
-    except UpstreamError:
+    except UpstreamError as error:
+        # It was only a hint: what cannot be written down about it costs no second delivery.
+        with suppress(StorageUnavailable):
+            leave_alone(task, error, clock=clock, tasks=tasks, admission=admission)
         return None
     return truth
 
@@ -117,6 +132,9 @@ def _act(settled: Settled, news: News, *, queue: Queue, store: Callable[[Task], 
             return Received(outcome="superseded", task=task, body={"ignored": "superseded"})
         case Verdict.MISMATCH | Verdict.CONTRADICTION:
             return _ignored(settled.verdict, task, news)
+        case Verdict.AGAIN:
+            have_it_sent(task, queue)
+            return Received(outcome="again", task=task, body={"received": True})
         case Verdict.ENDED:
             return Received(outcome="ended", task=task, body={"received": True})
         case _:

@@ -17,6 +17,11 @@ class Settled:
     verdict: Verdict
     task: Task
 
+    @property
+    def is_end_of_generation(self) -> bool:
+        """Whether this news was the first that the upstream is done with the attempt."""
+        return self.verdict in (Verdict.STORE, Verdict.ENDED, Verdict.AGAIN)
+
 
 def settle_task(task: Task, news: News, *, clock: Clock, tasks: Tasks, lease: str, lease_s: float) -> Settled:
     """Apply `news` to the freshly read `task`; when somebody was faster, read again and decide again.

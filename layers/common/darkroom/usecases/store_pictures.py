@@ -9,7 +9,7 @@ from typing import Protocol
 from darkroom.domain.ids import image_id
 from darkroom.domain.pictures import TYPE_KNOWN_AT, Picture, extension, sniff
 from darkroom.domain.task import Image, Output, Phase, Task
-from darkroom.errors import DownloadError, DownloadInterrupted, OutputRefused, TaskChanged
+from darkroom.errors import DownloadError, DownloadInterrupted, OutputGone, OutputRefused, TaskChanged
 from darkroom.ports import Bucket, Clock, Download, Downloads, Tasks
 
 _TRIES = 3
@@ -97,6 +97,8 @@ class _Fetch:
         key = picture_key(task, task.attempt, index)
         if resume and (facts := self._read_back(key)) is not None:
             return facts.image(task, index, self.clock())
+        if not output.url:
+            raise OutputGone("the output's address was not kept, or it came inside an answer that is gone")
         return self._patiently(lambda: self._fetch(key, task, index, output))
 
     def _patiently(self, once: Callable[[], Image]) -> Image:

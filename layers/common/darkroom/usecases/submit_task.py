@@ -1,9 +1,12 @@
 """Send a task's frozen bytes to its upstream, and write down what became of it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from darkroom.domain.task import MOVES, OPEN, Phase, Request, Task, TaskError, Timing
+from darkroom.domain.again import after_failure
+from darkroom.domain.attempts import Alternative, Begun
+from darkroom.domain.news import News
+from darkroom.domain.task import MOVES, OPEN, SENDING, Phase, Request, Task, TaskError, Timing
 from darkroom.errors import (
     OutcomeUnknown,
     StorageUnavailable,
@@ -12,10 +15,25 @@ from darkroom.errors import (
     UpstreamRefused,
     UpstreamUnavailable,
 )
-from darkroom.ports import Accepted, Clock, Tasks, Upstream
+from darkroom.ports import Accepted, Clock, Promises, Tasks, Upstream
+from darkroom.usecases.admit_task import (
+    Admission,
+    hand_on,
+    heed,
+    join_queue,
+    note_answer,
+    note_failure,
+    pause,
+    put_back,
+    uses_slot,
+    when_shut,
+)
+from darkroom.usecases.keep_evidence import keep_evidence
+from darkroom.usecases.park_task import ask_again_at
 
 _TRIES = 3
 _FIRST_BACKOFF_S = 5.0
+_TOO_MANY = 429
 _ACCOUNT_TROUBLE = frozenset({"upstream_auth", "upstream_quota"})
 _Change = Callable[[Task], Task | None]
 
@@ -23,12 +41,21 @@ _Change = Callable[[Task], Task | None]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
     """The task as it is now. `not_replayed`: a repeat after a lost answer was accepted without the upstream
-    saying that it collapsed it, so somebody should look at the bill. `refused`: why the upstream said no.
+    saying that it collapsed it, so somebody should look at the bill. `refused`: why the upstream said no. `news`: the end,
+    where the answer to the POST was just that; it is for the caller to settle. `again`: this attempt is over, and the task goes
+    on with another one.
     """
 
     task: Task
     not_replayed: bool = False
     refused: str | None = None
+    news: News | None = None
+    again: bool = False
+
+    @property
+    def sends_on(self) -> bool:
+        """Whether the caller has the next attempt sent; one that is to wait is found when it is due."""
+        return self.again and self.task.begun is Begun.FALLBACK
 
 
 def submit_task(
@@ -39,27 +66,70 @@ def submit_task(
     jitter: Callable[[], float],
     tasks: Tasks,
     upstream: Upstream,
+    admission: Admission,
     timing: Timing,
     timeout_s: float,
-    request: Request | None = None,
+    request: Request,
 ) -> Submission:
     """POST once. `maybe_sent`: an earlier POST of this attempt may have arrived, so only a clear answer ends the doubt.
 
     The row is in phase submitting or submission_unknown and keeps its next look, so that a crash anywhere in
-    here is found by the reconciler. `request` is the task's, where the caller has read it.
+    here is found by the reconciler. The task holds a slot; it is given back where the answer is a no, for now or for ever.
+    `request` is the task's, prepared to be sent.
     """
-    body = (request or task.request or tasks.request_of(task)).body
-    post = _Post(task=task, maybe_sent=maybe_sent, repeats=upstream.promises.collapses_repeats, clock=clock, tasks=tasks)
+    post = _Post(
+        task=task,
+        maybe_sent=maybe_sent,
+        promises=upstream.promises,
+        # Where an earlier POST may have arrived, nothing is sent elsewhere.
+        instead=None if maybe_sent else next(iter(request.alternatives[task.alternative :]), None),
+        admission=admission,
+        clock=clock,
+        tasks=tasks,
+    )
     try:
-        accepted = upstream.submit(body, key=task.submission_key, timeout_s=timeout_s)
+        accepted = upstream.submit(request.body, key=task.submission_key, timeout_s=timeout_s)
     except UpstreamUnavailable as error:
-        return Submission(task=_unavailable(post, error, jitter=jitter, timing=timing))
+        if error.status != _TOO_MANY:
+            note_failure(task, "upstream_unavailable", admission=admission)
+        after = _unavailable(post, error, jitter=jitter, timing=timing)
+        _give_way(task, after, error, admission)
+        return post.over(after)
     except UpstreamRefused as error:
-        return _refused(post, error)
+        refused = _refused(post, error, paused=_heed_refusal(task, error, admission), timing=timing)
+        if refused.again or refused.task.phase is Phase.WAITING or not uses_slot(refused.task):
+            hand_on(task, admission=admission)
+        if refused.task.phase is Phase.WAITING:
+            join_queue(refused.task, admission=admission)
+        return refused
     except OutcomeUnknown as error:
-        return Submission(task=post.record(_doubtful(post, error)))
+        note_failure(task, "no_clear_answer", admission=admission)
+        return Submission(task=_unknown(post, error))
+    note_answer(task, admission=admission)
+    if accepted.news is not None:
+        return Submission(task=task, news=replace(accepted.news, attempt=task.attempt))
     after = post.record(lambda current: _submitted(current, accepted, clock()))
     return Submission(task=after, not_replayed=maybe_sent and not accepted.replayed)
+
+
+def _heed_refusal(task: Task, error: UpstreamRefused, admission: Admission) -> bool:
+    """What a refusal says of the upstream; whether it is about the account, which was paused for it already."""
+    if error.reason in _ACCOUNT_TROUBLE:
+        return pause(task, error.reason, admission=admission)
+    if error.reason == "model_unavailable":
+        note_failure(task, error.reason, admission=admission)
+    else:
+        note_answer(task, admission=admission)
+    return False
+
+
+def _give_way(task: Task, after: Task, error: UpstreamUnavailable, admission: Admission) -> None:
+    if after.phase is Phase.WAITING:
+        put_back(after, error, admission=admission)
+        return
+    heed(task, error, admission=admission)
+    if after.attempt != task.attempt or not uses_slot(after):
+        hand_on(task, admission=admission)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,19 +138,26 @@ class _Post:
 
     task: Task
     maybe_sent: bool
-    repeats: bool
+    promises: Promises
+    instead: Alternative | None
+    admission: Admission
     clock: Clock
     tasks: Tasks
 
     def is_repeated(self, current: Task) -> bool:
         """Whether a look has (or may have) sent the same again while this POST was out: no refusal is clear then."""
-        return self.repeats and current.looks != self.task.looks
+        return self.promises.collapses_repeats and current.looks != self.task.looks
+
+    def over(self, after: Task, *, refused: str | None = None) -> Submission:
+        """What a POST led to that the upstream did not take."""
+        return Submission(task=after, refused=refused, again=after.attempt != self.task.attempt)
 
     def record(self, change: _Change) -> Task:
         """Write what the POST led to; where a callback was faster, its state is kept."""
         current = self.task
         for _ in range(_TRIES):
-            after = change(current) if current.phase in OPEN else None
+            ours = current.attempt == self.task.attempt and current.phase in OPEN
+            after = change(current) if ours else None
             if after is None:
                 return current
             try:
@@ -88,7 +165,7 @@ class _Post:
             except TaskChanged:
                 current = self.tasks.get(self.task.id) or current
             except StorageUnavailable:
-                if self.repeats:
+                if self.promises.collapses_repeats:
                     # The row still says "submitting": the reconciler repeats the POST with the same key.
                     return current
                 # What this POST led to is known only here: worth another try.
@@ -107,43 +184,72 @@ def _unavailable(post: _Post, error: UpstreamUnavailable, *, jitter: Callable[[]
     backoff = min(_FIRST_BACKOFF_S * 2 ** min(post.task.looks, 20), timing.recheck_max_s)
     # Never earlier than the upstream asks; a little later, so that a crowd does not return at once.
     until = post.clock() + (error.retry_after if error.retry_after is not None else backoff) * (1 + 0.2 * jitter())
+    if parked := when_shut(post.task, admission=post.admission):
+        until = max(until, ask_again_at(parked, post.admission))
     doubtful = _doubtful(post, error)
 
     def change(current: Task) -> Task | None:
         in_doubt = post.maybe_sent or post.is_repeated(current)
-        return doubtful(current) if in_doubt else _waiting(current, until, post.clock())
+        return doubtful(current) if in_doubt else _not_now(post, current, error, until)
 
     return post.record(change)
 
 
-def _waiting(current: Task, until: float, now: float) -> Task | None:
+def _not_now(post: _Post, current: Task, error: UpstreamUnavailable, until: float) -> Task | None:
+    """The preset's next model may serve at once; without one, the same bytes go again at `until`."""
+    if current.phase is not Phase.SUBMITTING or current.cancel_requested or post.instead is None or not error.about_the_request:
+        return _later(current, until, post.clock())
+    code = "upstream_rate_limited" if error.status == _TOO_MANY else "upstream_unavailable"
+    reason = TaskError(code=code, message=error.message, retryable="later", charged="no")
+    return after_failure(current, reason, now=post.clock(), by="create", instead=post.instead)
+
+
+def _later(current: Task, until: float, now: float) -> Task | None:
     if current.phase is not Phase.SUBMITTING:
         return None
-    if current.cancel_requested:
-        return current.canceled(now, charged="no", by="cancel")
-    return current.wait(until=until)
+    return current.canceled(now, charged="no", by="cancel") if current.cancel_requested else current.wait(until=until)
 
 
 def _doubtful(post: _Post, error: UpstreamError) -> _Change:
-    """Nobody knows whether a POST of this attempt was taken; it is not repeated earlier than the upstream asks."""
+    """Nobody knows whether a POST of this attempt was taken; it is not repeated earlier than the upstream asks.
+
+    A synchronous upstream's answer comes now or never: the next sweep tells the application.
+    """
     until = post.clock() + (error.retry_after or 0.0)
 
     def change(current: Task) -> Task | None:
         look_at = current.next_check_at or 0.0
         if current.phase is Phase.SUBMITTING:
-            return current.lost(next_check_at=max(look_at, until))
+            return current.lost(next_check_at=post.clock() if post.promises.synchronous else max(look_at, until))
         return current.asked_to_wait(until=until) if current.phase is Phase.UNKNOWN and until > look_at else None
 
     return change
 
 
-def _refused(post: _Post, error: UpstreamRefused) -> Submission:
+def _unknown(post: _Post, error: OutcomeUnknown) -> Task:
+    after = post.record(_doubtful(post, error))
+    if error.raw and not post.promises.collapses_repeats:
+        # No repeat will ever bring a clearer answer: this is what a person has to judge by.
+        keep_evidence(
+            after.id,
+            error.raw,
+            source="create",
+            status=error.status,
+            request_id=error.request_id,
+            now=post.clock(),
+            tasks=post.tasks,
+        )
+    return after
+
+
+def _refused(post: _Post, error: UpstreamRefused, *, paused: bool, timing: Timing) -> Submission:
     # The gateway looks at the account before it looks at the key: this says nothing of the first request.
     says_nothing = post.maybe_sent and error.reason in _ACCOUNT_TROUBLE
     doubtful = _doubtful(post, error)
     reason = TaskError(
         code=error.reason,
         message=error.message,
+        retryable=error.retryable,
         charged="unknown" if post.maybe_sent else error.charged,
         upstream_code=error.code,
         upstream_message=error.message,
@@ -152,12 +258,17 @@ def _refused(post: _Post, error: UpstreamRefused) -> Submission:
 
     def change(current: Task) -> Task | None:
         in_doubt = says_nothing or post.is_repeated(current)
-        return doubtful(current) if in_doubt else _failed(current, reason, post.clock())
+        if paused and not in_doubt:
+            # It tried whether the account is back, and did no work: it waits on with the others.
+            return _later(current, post.clock() + timing.waiting_check_s, post.clock())
+        return doubtful(current) if in_doubt else _failed(post, current, reason, timing.first_check_s)
 
-    return Submission(task=post.record(change), refused=error.reason)
+    return post.over(post.record(change), refused=error.reason)
 
 
-def _failed(current: Task, reason: TaskError, now: float) -> Task | None:
-    if current.phase not in (Phase.SUBMITTING, Phase.UNKNOWN):
+def _failed(post: _Post, current: Task, reason: TaskError, wait_s: float) -> Task | None:
+    if current.phase not in SENDING:
         return None
-    return current.failed(now, reason, by="create")
+    # Another model helps where this one cannot be had, and nowhere else.
+    instead = post.instead if reason.code == "model_unavailable" else None
+    return after_failure(current, reason, now=post.clock(), by="create", instead=instead, wait_s=wait_s)

@@ -1,35 +1,54 @@
 """Do what does not fit a request: store a finished task's pictures patiently, or submit to an upstream that takes minutes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from darkroom.domain.news import Says
-from darkroom.domain.task import Output, Phase, Task, TaskError, Timing
+from darkroom.domain.admission import Parked
+from darkroom.domain.news import News, Says, Verdict
+from darkroom.domain.task import NOT_SENT, Output, Phase, Task, TaskError, Timing
 from darkroom.errors import (
     DownloadError,
     DownloadInterrupted,
     OutputGone,
     OutputRefused,
+    StorageUnavailable,
     TaskChanged,
     UpstreamError,
     UpstreamTaskNotFound,
 )
-from darkroom.ports import Clock, Job, Tasks, Upstream
+from darkroom.ports import Clock, Job, Queue, Tasks, Upstream
+from darkroom.usecases.admit_task import Admission, hand_on, heed, may_send, uses_slot
+from darkroom.usecases.allowance import MayAsk
+from darkroom.usecases.begin_attempt import begin_attempt, have_it_sent
+from darkroom.usecases.leave_alone import left_alone_until
+from darkroom.usecases.park_task import park_task
+from darkroom.usecases.prepare_request import Prepare
+from darkroom.usecases.settle_task import settle_task
 from darkroom.usecases.store_pictures import Stored
 from darkroom.usecases.submit_task import submit_task
 
 _LOOK_TIMEOUT_S = 10.0
-_SUBMIT_TIMEOUT_S = 60.0
+KEEP_TRYING_S = (2.0, 8.0, 20.0)
+"""An answer that holds the paid pictures exists in this process only: our own services get so many more chances."""
+
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worked:
-    """What became of a job: one word, and the task as it is now."""
+    """What became of a job: one word, and the task as it is now. `refused`: why the upstream said no.
+
+    `again`: the attempt is over, and the task goes on with another one.
+    """
 
     outcome: str
     task: Task | None = None
     downloads: int = 0
     fault: str | None = None
+    refused: str | None = None
+    again: bool = False
 
 
 def work_job(
@@ -39,8 +58,13 @@ def work_job(
     clock: Clock,
     jitter: Callable[[], float],
     tasks: Tasks,
+    queue: Queue,
     upstream_of: Callable[[str], Upstream],
+    prepare: Prepare,
+    admission: Admission,
+    may_ask: MayAsk,
     timing: Timing,
+    sleep: Callable[[float], None],
     store: Callable[[Task, bool], Stored],
 ) -> Worked:
     """Do `job` once; a job that somebody else does, or that is done, is nothing to do.
@@ -54,21 +78,63 @@ def work_job(
     upstream = upstream_of(task.upstream)
     if job.do == "store":
         return _store_now(
-            task, job, lease=lease, clock=clock, jitter=jitter, tasks=tasks, upstream=upstream, timing=timing, store=store
+            task,
+            job,
+            lease=lease,
+            clock=clock,
+            jitter=jitter,
+            tasks=tasks,
+            ask=_Asking(upstream=upstream, clock=clock, admission=admission, may_ask=may_ask),
+            timing=timing,
+            store=store,
         )
-    return _submit_now(task, clock=clock, jitter=jitter, tasks=tasks, upstream=upstream, timing=timing)
+    return _submit_now(
+        task,
+        lease=lease,
+        clock=clock,
+        jitter=jitter,
+        tasks=tasks,
+        queue=queue,
+        upstream=upstream,
+        prepare=prepare,
+        admission=admission,
+        timing=timing,
+        sleep=sleep,
+        store=store,
+    )
 
 
 def _submit_now(
-    task: Task, *, clock: Clock, jitter: Callable[[], float], tasks: Tasks, upstream: Upstream, timing: Timing
+    task: Task,
+    *,
+    lease: str,
+    clock: Clock,
+    jitter: Callable[[], float],
+    tasks: Tasks,
+    queue: Queue,
+    upstream: Upstream,
+    prepare: Prepare,
+    admission: Admission,
+    timing: Timing,
+    sleep: Callable[[float], None],
+    store: Callable[[Task, bool], Stored],
 ) -> Worked:
-    if task.phase not in (Phase.ACCEPTED, Phase.WAITING):
+    if task.phase not in NOT_SENT:
+        if not uses_slot(task):
+            # It ended after its turn had come.
+            hand_on(task, admission=admission)
         return Worked(outcome="nothing_to_do", task=task)
-    # Read before the row says "submitting": from then on nobody knows whether it was sent.
-    request = task.request or tasks.request_of(task)
-    sending = task.submitting(clock())
+    # After the longest wait the next look ends it.
+    if clock() >= task.give_up_at(timing):
+        return Worked(outcome="waits", task=task)
+    turn = may_send(task, admission=admission)
+    if isinstance(turn, Parked):
+        parked = park_task(task, turn, admission=admission, tasks=tasks)
+        return Worked(outcome="waits", task=parked, again=parked.attempt != task.attempt)
+    if not turn:
+        return Worked(outcome="waits", task=task)
     try:
-        tasks.move(task, sending)
+        sending, request = begin_attempt(task, clock=clock, tasks=tasks, upstream=upstream, prepare=prepare, timing=timing)
     except TaskChanged:
         return Worked(outcome="nothing_to_do", task=task)
     sent = submit_task(
@@ -78,11 +144,72 @@ def _submit_now(
         jitter=jitter,
         tasks=tasks,
         upstream=upstream,
+        admission=admission,
         timing=timing,
-        timeout_s=_SUBMIT_TIMEOUT_S,
+        timeout_s=upstream.promises.answers_within_s,
         request=request,
     )
-    return Worked(outcome="submitted", task=sent.task, fault=sent.refused)
+    if sent.news is None:
+        if sent.sends_on:
+            have_it_sent(sent.task, queue)
+        outcome = "failed" if sent.refused and sent.task.is_terminal else "submitted"
+        return Worked(outcome=outcome, task=sent.task, fault=sent.refused, refused=sent.refused, again=sent.again)
+    return _bring_home(
+        sent.task,
+        sent.news,
+        lease=lease,
+        clock=clock,
+        jitter=jitter,
+        tasks=tasks,
+        queue=queue,
+        admission=admission,
+        timing=timing,
+        sleep=sleep,
+        store=store,
+    )
+
+
+def _bring_home(
+    task: Task,
+    news: News,
+    *,
+    lease: str,
+    clock: Clock,
+    jitter: Callable[[], float],
+    tasks: Tasks,
+    queue: Queue,
+    admission: Admission,
+    timing: Timing,
+    sleep: Callable[[float], None],
+    store: Callable[[Task, bool], Stored],
+) -> Worked:
+    """The answer was the end: write it down and store what it holds, now; nobody can ask for it again."""
+    settled = _stubbornly(
+        lambda _: settle_task(task, news, clock=clock, tasks=tasks, lease=lease, lease_s=timing.queued_lease_s), sleep
+    )
+    hand_on(task, admission=admission)
+    if settled.verdict is Verdict.AGAIN:
+        have_it_sent(settled.task, queue)
+        return Worked(outcome="submitted", task=settled.task, again=True)
+    # Ours also where we did not hear that it was written.
+    if settled.task.lease != lease:
+        return Worked(outcome="failed" if settled.verdict is Verdict.ENDED else "nothing_to_do", task=settled.task)
+    held = replace(settled.task, outputs=news.outputs)
+    stored = _stubbornly(lambda again: store(held, again), sleep)
+    if stored.fault is None:
+        return Worked(outcome="stored", task=stored.task, downloads=stored.downloads)
+    return _give_up_or_wait(
+        held, stored.fault, stored.downloads, clock=clock, jitter=jitter, tasks=tasks, timing=timing, not_before=0.0
+    )
+
+
+def _stubbornly(do: Callable[[bool], _Found], sleep: Callable[[float], None]) -> _Found:
+    """`do(again)`, also when our own services need a moment; raises what the last try raises."""
+    for number, pause in enumerate(KEEP_TRYING_S):
+        with suppress(StorageUnavailable, TaskChanged):
+            return do(number > 0)
+        sleep(pause)
+    return do(True)
 
 
 def _store_now(
@@ -93,7 +220,7 @@ def _store_now(
     clock: Clock,
     jitter: Callable[[], float],
     tasks: Tasks,
-    upstream: Upstream,
+    ask: "_Asking",
     timing: Timing,
     store: Callable[[Task, bool], Stored],
 ) -> Worked:
@@ -109,7 +236,7 @@ def _store_now(
     first = store(taken, True) if taken.outputs else Stored(task=taken, fault=OutputGone("the output's URL was not kept"))
     if first.fault is None:
         return Worked(outcome="stored", task=first.task, downloads=first.downloads)
-    return _with_fresh_url(taken, first, clock=clock, jitter=jitter, tasks=tasks, upstream=upstream, timing=timing, store=store)
+    return _with_fresh_url(taken, first, clock=clock, jitter=jitter, tasks=tasks, ask=ask, timing=timing, store=store)
 
 
 def _with_fresh_url(
@@ -119,15 +246,17 @@ def _with_fresh_url(
     clock: Clock,
     jitter: Callable[[], float],
     tasks: Tasks,
-    upstream: Upstream,
+    ask: "_Asking",
     timing: Timing,
     store: Callable[[Task, bool], Stored],
 ) -> Worked:
     """Ask the upstream for a fresh URL and try once more: the picture is paid for, a new generation never is the answer."""
-    outputs, fault = _fresh_outputs(task, upstream)
-    downloads = first.downloads
-    if outputs:
-        fresh = task.lease_taken(clock(), lease=task.lease or "", lease_s=timing.queued_lease_s, outputs=outputs)
+    asked = _ask_for_fresh(task, ask)
+    # A URL that may work later outweighs an upstream that has no better one.
+    passing = isinstance(first.fault, DownloadInterrupted)
+    fault, downloads = first.fault if passing else asked.fault, first.downloads
+    if asked.outputs:
+        fresh = task.lease_taken(clock(), lease=task.lease or "", lease_s=timing.queued_lease_s, outputs=asked.outputs)
         try:
             tasks.move(task, fresh)
         except TaskChanged:
@@ -137,21 +266,47 @@ def _with_fresh_url(
         if again.fault is None:
             return Worked(outcome="stored", task=again.task, downloads=downloads)
         task, fault = fresh, again.fault
-    return _give_up_or_wait(task, fault or first.fault, downloads, clock=clock, jitter=jitter, tasks=tasks, timing=timing)
+    fault = fault or first.fault
+    return _give_up_or_wait(
+        task, fault, downloads, clock=clock, jitter=jitter, tasks=tasks, timing=timing, not_before=asked.not_before
+    )
 
 
-def _fresh_outputs(task: Task, upstream: Upstream) -> tuple[tuple[Output, ...], DownloadError | None]:
-    if task.upstream_task_id is None:
-        return (), None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What the upstream says when it is asked for fresh URLs; not to be asked again before `not_before`."""
+
+    outputs: tuple[Output, ...] = ()
+    fault: DownloadError | None = None
+    not_before: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asking:
+    """Whom to ask for fresh URLs, and whether that may be done."""
+
+    upstream: Upstream
+    clock: Clock
+    admission: Admission
+    may_ask: MayAsk
+
+
+def _ask_for_fresh(task: Task, ask: _Asking) -> _Asked:
+    if task.upstream_task_id is None or ask.upstream.promises.synchronous:
+        return _Asked()
+    if not ask.may_ask(task.upstream):
+        return _Asked(fault=DownloadInterrupted("no fresh URL could be asked for: the account's requests are used up"))
     try:
-        news = upstream.look(task.upstream_task_id, attempt=task.attempt, timeout_s=_LOOK_TIMEOUT_S)
+        news = ask.upstream.look(task.upstream_task_id, attempt=task.attempt, timeout_s=_LOOK_TIMEOUT_S)
     except UpstreamTaskNotFound:
-        return (), OutputGone("the upstream no longer knows the task")
+        return _Asked(fault=OutputGone("the upstream no longer knows the task"))
     except UpstreamError as error:
-        return (), DownloadInterrupted(f"no fresh URL could be asked for: {error.message}")
+        fault = DownloadInterrupted(f"no fresh URL could be asked for: {error.message}")
+        heed(task, error, admission=ask.admission)
+        return _Asked(fault=fault, not_before=left_alone_until(error, clock=ask.clock))
     if news.says is not Says.SUCCEEDED:
-        return (), OutputGone(f"asked for a fresh URL, the upstream says {news.word or news.says.value}")
-    return news.outputs, None
+        return _Asked(fault=OutputGone(f"asked for a fresh URL, the upstream says {news.word or news.says.value}"))
+    return _Asked(outputs=news.outputs)
 
 
 def _give_up_or_wait(
@@ -163,13 +318,14 @@ def _give_up_or_wait(
     jitter: Callable[[], float],
     tasks: Tasks,
     timing: Timing,
+    not_before: float,
 ) -> Worked:
     now = clock()
     late = task.phase is Phase.EXPIRED
     if isinstance(fault, DownloadInterrupted) and (late or now < task.give_up_at(timing)):
         released = task.released(next_check_at=now)
         at = released.next_look(now, timing, jitter=jitter())
-        after = task.given_up_late() if at is None else task.released(next_check_at=at)
+        after = task.given_up_late() if at is None else task.released(next_check_at=max(at, not_before))
         outcome = "later"
     else:
         after = task.given_up_late() if late else task.failed(now, _why(fault), by=task.news_by or "poll")

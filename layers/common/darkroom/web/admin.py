@@ -1,9 +1,10 @@
-"""The operators' routes: callers' keys, a sweep of the reconciler, a redrive of dead letters."""
+"""The operators' routes: callers' keys, the upstreams' accounts, a sweep of the reconciler, a redrive of dead letters."""
 
 from typing import Any
 
 from darkroom.catalogue.faults import pointer
 from darkroom.ports import ApiKey
+from darkroom.usecases.admit_task import Tended, open_again, see_account
 from darkroom.usecases.make_key import make_key
 from darkroom.web.answers import PRIVATE, Answer, json_answer, list_answer, rfc3339
 from darkroom.web.bodies import expect_no_body, read_object
@@ -62,6 +63,24 @@ def revoke_key(call: Call, key_id: str) -> Answer:
     return Answer(status=204, headers=PRIVATE)
 
 
+def list_upstreams(call: Call) -> Answer:
+    """Each account at an upstream: what is in flight, what waits, what is allowed."""
+    services = call.services
+    seen = [see_account(limits, admission=services.admission) for limits in services.limits()]
+    return list_answer([_account(one, services.clock()) for one in seen])
+
+
+def resume_upstream(call: Call, account_id: str) -> Answer:
+    """Somebody has seen to the account: no probe needs to find out."""
+    expect_no_body(call.request)
+    services = call.services
+    limits = next((one for one in services.limits() if one.account == account_id), None)
+    if limits is None:
+        raise Problem("not_found", "there is no such account")
+    open_again(limits, admission=services.admission)
+    return json_answer(200, _account(see_account(limits, admission=services.admission), services.clock()), PRIVATE)
+
+
 def reconcile(call: Call) -> Answer:
     """One sweep, as the schedule makes it every minute."""
     # Threads that no other route needs.
@@ -76,6 +95,26 @@ def redrive(call: Call) -> Answer:
     """Jobs that failed too often go back to the queue."""
     expect_no_body(call.request)
     return json_answer(200, {"moved": call.services.queue.redrive(limit=REDRIVE_AT_MOST)}, PRIVATE)
+
+
+def _account(seen: Tended, now: float) -> dict[str, Any]:
+    account, limits = seen.account, seen.limits
+    return {
+        "object": "upstream_account",
+        "id": account.name,
+        "in_flight": len(account.holders),
+        "in_flight_limit": account.ceiling(now, limits),
+        "in_flight_configured": limits.in_flight,
+        "waiting": seen.waiting,
+        "requests": account.used(now, limits),
+        "requests_limit": account.rate(now, limits),
+        "requests_configured": limits.per_minute,
+        "not_before": rfc3339(account.not_before if account.not_before > now else None),
+        "shut": [
+            {"model": name or None, "since": rfc3339(one.since), "why": one.why, "probe_at": rfc3339(one.probe_at)}
+            for name, one in account.shut.items()
+        ],
+    }
 
 
 def _key(key: ApiKey) -> dict[str, Any]:

@@ -1,13 +1,14 @@
 """POST /v1/tasks and POST /v1/tasks/{id}/retry: validation first, then exactly one task for one request."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from darkroom.catalogue.choosing import Choice, NotOffered, Understood, choose_again, choose_model, choose_preset
-from darkroom.domain.callback_token import sign
+from darkroom.catalogue.faults import Fault
+from darkroom.domain.attempts import Alternative, Way
 from darkroom.domain.task import Request as Asked
 from darkroom.domain.task import Status, Task
-from darkroom.observe import count
+from darkroom.observe import count, count_next_attempt
 from darkroom.ports import ApiKey
 from darkroom.usecases.create_task import Created, Order, create_task
 from darkroom.web.answers import Answer
@@ -19,6 +20,7 @@ from darkroom.web.origin import callback_origin
 from darkroom.web.problems import InputFault, Problem
 from darkroom.web.requests import TaskRequest, read_body
 from darkroom.web.showing import own_task, task_answer, waited
+from darkroom.web.uploads import upload_faults
 
 SUBMIT_TIMEOUT_S = 8.0
 
@@ -51,6 +53,8 @@ def create(call: Call) -> Answer:
         metadata=wanted.metadata or {},
         idempotency_key=key,
         fingerprint=fingerprint("create", content),
+        alternatives=_alternatives(choice, content["input"], call),
+        max_auto_retries=call.services.settings.max_auto_retries if wanted.max_auto_retries is None else wanted.max_auto_retries,
     )
     return _place(call, order, choice)
 
@@ -67,15 +71,15 @@ def retry(call: Call, task_id: str) -> Answer:
     asked = call.services.tasks.request_of(original)
     choice = _still_offered(original, asked, call)
     count("UserReruns")
-    return _place(call, _rerun(original, asked, choice, key), choice)
+    return _place(call, _rerun(original, asked, choice, key, call), choice)
 
 
-def _rerun(original: Task, asked: Asked, choice: Choice, key: str | None) -> Order:
+def _rerun(original: Task, asked: Asked, choice: Choice, key: str | None, call: Call) -> Order:
     return Order(
         owner=original.owner,
-        model=original.model,
+        model=choice.model.id,
         wire_model=choice.route.wire_model,
-        route=original.route,
+        route=choice.route.wire_route,
         preset=original.preset,
         input=asked.input,
         timeout_s=original.timeout_s,
@@ -84,6 +88,24 @@ def _rerun(original: Task, asked: Asked, choice: Choice, key: str | None) -> Ord
         idempotency_key=key,
         fingerprint=fingerprint("retry", {"task": original.id}),
         retry_of=original.id,
+        alternatives=tuple(one for one in asked.alternatives if _is_offered(one, call)),
+        max_auto_retries=original.max_auto_retries,
+    )
+
+
+def _alternatives(choice: Choice, given: Mapping[str, Any], call: Call) -> tuple[Alternative, ...]:
+    """The preset's further models that can serve `given`, as the task remembers them."""
+    fallbacks = choice.fallbacks(given, offered=call.services.offers)
+    return tuple(
+        Alternative(
+            upstream=one.choice.route.upstream,
+            model=one.choice.model.id,
+            route=one.choice.route.wire_route,
+            wire_model=one.choice.route.wire_model,
+            input=one.input,
+        )
+        for one in fallbacks
+        if not upload_faults(call, one)
     )
 
 
@@ -109,6 +131,7 @@ def _understand(content: Mapping[str, Any], call: Call) -> tuple[TaskRequest, Un
     given = content.get("input")
     understood = choice.understand(given) if choice is not None and isinstance(given, dict) else None
     if understood is not None:
+        more += upload_faults(call, understood)
         more += [InputFault("pointer", fault.pointer, fault.detail) for fault in understood.faults]
     if faults or more or wanted is None or understood is None:
         raise Problem("invalid_request", "the request cannot be used; nothing was stored or sent", faults=[*faults, *more])
@@ -127,7 +150,7 @@ def _chosen(content: Mapping[str, Any], call: Call) -> tuple[Choice | None, list
         if isinstance(preset, str):
             return _of_preset(preset, call), []
         if isinstance(model, str) and isinstance(route, str | None):
-            return choose_model(catalogue_now(call.services), model, route, offered=call.services.has_upstream), []
+            return choose_model(catalogue_now(call.services), model, route, offered=call.services.offers), []
     except NotOffered as error:
         return None, [InputFault("pointer", error.fault.pointer, error.fault.detail)]
     # Of another type than text, which the fields' own check says.
@@ -135,23 +158,36 @@ def _chosen(content: Mapping[str, Any], call: Call) -> tuple[Choice | None, list
 
 
 def _of_preset(name: str, call: Call) -> Choice:
-    choice = choose_preset(catalogue_now(call.services), name, offered=call.services.has_upstream)
+    choice = choose_preset(catalogue_now(call.services), name, offered=call.services.offers)
     if choice.preset is not None and not call.caller.may_use(choice.preset.id):
         raise _not_permitted(call.caller)
     return choice
 
 
 def _still_offered(original: Task, asked: Asked, call: Call) -> Choice:
-    catalogue, offered = catalogue_now(call.services), call.services.has_upstream
-    try:
-        choice = choose_again(catalogue, original.model, original.route, original.upstream, offered=offered)
-        faults = choice.understand(asked.input).faults
-    except NotOffered as error:
-        faults = (error.fault,)
-    if faults:
+    understood, faults = _offered_now(original.asked_way, asked.input, call)
+    if understood is None or faults:
         detail = "the model has changed since; create a new task"
         raise Problem("invalid_request", detail, faults=[InputFault("pointer", one.pointer, one.detail) for one in faults])
-    return choice
+    if gone := upload_faults(call, understood):
+        raise Problem("invalid_request", "its reference images cannot be used any more; create a new task", faults=gone)
+    return understood.choice
+
+
+def _is_offered(alternative: Alternative, call: Call) -> bool:
+    way = (alternative.upstream, alternative.model, alternative.route)
+    return not _offered_now(way, alternative.input, call)[1]
+
+
+def _offered_now(way: Way, given: Mapping[str, Any], call: Call) -> tuple[Understood | None, Sequence[Fault]]:
+    """What an earlier task was made with, and what is wrong with that today."""
+    upstream, model, route = way
+    try:
+        choice = choose_again(catalogue_now(call.services), model, route, upstream, offered=call.services.offers)
+    except NotOffered as error:
+        return None, (error.fault,)
+    understood = choice.understand(given)
+    return understood, understood.faults
 
 
 def _accepted_before(call: Call, key: str | None, mark: str) -> Created | None:
@@ -170,9 +206,11 @@ def _place(call: Call, order: Order, choice: Choice) -> Answer:
         jitter=services.jitter,
         tasks=services.tasks,
         claims=services.claims,
-        queue=services.queue,
         upstream=services.upstream(choice.route.upstream),
-        callback_url=lambda task_id, attempt: _callback_url(call, choice.route.upstream, task_id, attempt),
+        prepare=services.prepare,
+        admission=services.admission,
+        origin=callback_origin(services.settings.public_url, call.request.domain),
+        callback_url=services.callback_url,
         timing=services.settings.timing,
         submit_timeout_s=SUBMIT_TIMEOUT_S,
     )
@@ -188,20 +226,13 @@ def _answer(call: Call, created: Created) -> Answer:
     return task_answer(call, task, 200 if created.replayed or seen_to_end else 202, headers)
 
 
-def _callback_url(call: Call, upstream: str, task_id: str, attempt: int) -> str | None:
-    services = call.services
-    origin = callback_origin(services.settings.public_url, call.request.domain)
-    if origin is None or not services.upstream(upstream).promises.calls_back:
-        return None
-    token = sign(services.signing_keys()[0], upstream=upstream, task_id=task_id, attempt=attempt)
-    return f"{origin}/v1/callbacks/{upstream}/{task_id}/{token}"
-
-
 def _count(created: Created) -> None:
     if created.replayed:
         count("TasksReplayed")
         return
     count("TasksCreated")
+    if created.again:
+        count_next_attempt(created.task.begun)
     error = created.task.error
     if created.task.status is Status.FAILED and error is not None:
         count("TasksFailed")

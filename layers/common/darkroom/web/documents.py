@@ -59,6 +59,42 @@ class Image(Document):
     created_at: Time
 
 
+class Upload(Document):
+    """A place for one reference image: PUT its bytes to `url`, with exactly these `headers`."""
+
+    object: Literal["upload"]
+    id: str
+    """For `input.images` of a task: `[{"upload": "upl_…"}]`."""
+    content_type: Literal["image/png", "image/jpeg", "image/webp"]
+    size: Annotated[int, Field(ge=1)]
+    method: Literal["PUT"]
+    url: str
+    """Takes the bytes once, from anybody who knows it: no key goes along."""
+    headers: dict[str, str]
+    put_until: Time
+    """Until then the bytes have to be there."""
+    expires_at: Time
+    """Until then it may be named in a new task."""
+
+
+class Attempt(Document):
+    """One submission to an upstream, under a key of its own."""
+
+    attempt: Annotated[int, Field(ge=1)]
+    kind: Literal["first", "automatic_retry", "fallback"]
+    """automatic_retry: the one before failed, which cost nothing; fallback: it was refused before any work, and the preset's next
+    model serves instead."""
+    upstream: str
+    model: str
+    route: str | None
+    sent_at: Time | None
+    ended_at: Time | None
+    outcome: str | None
+    """succeeded, or the code of its error; null while it is open."""
+    charged: Charged | None
+    """Null while it is open."""
+
+
 class Links(Document):
     """What can be done next; a link is there while it can."""
 
@@ -84,9 +120,14 @@ class Task(Document):
     route: str | None
     """What the upstream was told of a route; null: nothing."""
     upstream_task_id: str | None
+    """The present attempt's, as are upstream, model and route."""
     user: str | None
     metadata: dict[str, str]
     attempt: Annotated[int, Field(ge=1)]
+    attempts: Annotated[list[Attempt], Field(min_length=1)]
+    """Oldest first; the last one is the present one. At most one of them is charged."""
+    max_auto_retries: Count
+    """How often a failure that cost nothing is tried again by itself."""
     cancel_requested: bool
     retry_of: str | None
     settled_by: Literal["callback", "poll", "create", "deadline", "cancel"] | None
@@ -120,7 +161,9 @@ class ReferenceImages(Document):
     """The model's own field; `images` serves every model that takes any."""
     most: Annotated[int, Field(ge=1)]
     takes: list[Literal["url", "data"]]
-    """Addresses, `data:` URIs, or both."""
+    """Addresses, `data:` URIs, or both. Uploads can be named everywhere."""
+    largest_bytes: int | None
+    """Of one image; null: nobody says."""
 
 
 class ModelRoute(Document):
@@ -228,6 +271,47 @@ class KeyList(_Page):
     """All keys, oldest first."""
 
     data: list[Key]
+
+
+class ShutOff(Document):
+    """A model, or a whole account, that is left alone because it was in trouble."""
+
+    model: str | None
+    """As upstream/model; null: the whole account is paused, because the upstream refuses its key or credit."""
+    since: Time
+    why: str
+    """As a task's error code says it, or no_clear_answer."""
+    probe_at: Time
+    """From then on one task tries whether it is back."""
+
+
+class UpstreamAccount(Document):
+    """An account at an upstream, as it is just now."""
+
+    object: Literal["upstream_account"]
+    id: str
+    in_flight: Count
+    """Tasks that hold a slot."""
+    in_flight_limit: Count
+    """How many may, now."""
+    in_flight_configured: Count
+    waiting: Count
+    """Tasks that wait for a slot; of very many, 500 are counted."""
+    requests: Count
+    """Of the last minute."""
+    requests_limit: Count
+    """How many may be made in any minute, now."""
+    requests_configured: Count
+    not_before: Time | None
+    """The upstream asked not to be asked before; null: it may be asked."""
+    shut: list[ShutOff]
+    """What is left alone just now; its tasks wait."""
+
+
+class UpstreamAccountList(_Page):
+    """All accounts that tasks can be made for."""
+
+    data: list[UpstreamAccount]
 
 
 class Reconciled(Document):

@@ -1,6 +1,6 @@
 """Every operation of the API, once: routing, 405 answers and the OpenAPI document all read this table."""
 
-from darkroom.web import about, admin, creating, images, offering, tasks
+from darkroom.web import about, admin, creating, images, offering, tasks, uploads
 from darkroom.web.call import Endpoint
 from darkroom.web.filters import PARAMETERS
 
@@ -16,11 +16,20 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     Endpoint(method="GET", path="/v1/images/{image_id}", name="readImage", answer=images.redirect, scope=_READ),
     Endpoint(method="HEAD", path="/v1/images/{image_id}", name="headImage", answer=images.head, scope=_READ),
+    Endpoint(method="POST", path="/v1/uploads", name="createUpload", answer=uploads.create_upload, scope=_WRITE),
     Endpoint(method="GET", path="/v1/models", name="listModels", answer=offering.list_models, scope=_ANY_KEY),
     Endpoint(method="GET", path="/v1/presets", name="listPresets", answer=offering.list_presets, scope=_ANY_KEY),
     Endpoint(method="POST", path="/v1/admin/keys", name="createKey", answer=admin.create_key, scope=_ADMIN, repeatable=False),
     Endpoint(method="GET", path="/v1/admin/keys", name="listKeys", answer=admin.list_keys, scope=_ADMIN),
     Endpoint(method="DELETE", path="/v1/admin/keys/{key_id}", name="revokeKey", answer=admin.revoke_key, scope=_ADMIN),
+    Endpoint(method="GET", path="/v1/admin/upstreams", name="listUpstreams", answer=admin.list_upstreams, scope=_ADMIN),
+    Endpoint(
+        method="POST",
+        path="/v1/admin/upstreams/{account_id}/resume",
+        name="resumeUpstream",
+        answer=admin.resume_upstream,
+        scope=_ADMIN,
+    ),
     Endpoint(method="POST", path="/v1/admin/reconcile", name="reconcile", answer=admin.reconcile, scope=_ADMIN),
     Endpoint(method="POST", path="/v1/admin/redrive", name="redrive", answer=admin.redrive, scope=_ADMIN),
     Endpoint(method="GET", path="/healthz", name="healthz", answer=about.healthz, scope=_NO_KEY, query=None),

@@ -44,7 +44,7 @@ def _route(route: Route, services: Services) -> dict[str, Any]:
         "name": route.name,
         "default": route.name == DEFAULT_ROUTE,
         "upstream": route.upstream,
-        "available": services.has_upstream(route.upstream),
+        "available": services.offers(route.upstream),
         "size_form": route.size_form,
         "images": _references(route.references) if route.references else None,
         "neutral": {name: own for name in NEUTRAL if (own := route.field_of(name))},
@@ -53,7 +53,12 @@ def _route(route: Route, services: Services) -> dict[str, Any]:
 
 
 def _references(references: References) -> dict[str, Any]:
-    return {"field": references.field, "most": references.most, "takes": list(references.takes)}
+    return {
+        "field": references.field,
+        "most": references.most,
+        "takes": list(references.takes),
+        "largest_bytes": references.largest,
+    }
 
 
 def _preset(preset: Preset, catalogue: Catalogue, services: Services) -> dict[str, Any]:
@@ -66,7 +71,7 @@ def _preset(preset: Preset, catalogue: Catalogue, services: Services) -> dict[st
         "summary": preset.summary,
         "model": preset.model.id,
         "route": preset.route.name,
-        "available": services.has_upstream(preset.route.upstream),
+        "available": services.offers(preset.route.upstream),
         "defaults": preset.defaults,
         "overrides": list(preset.overrides),
         "fallbacks": [_fallback(fallback) for fallback in preset.fallbacks],

@@ -19,7 +19,7 @@ from darkroom.web.openapi_parts import HEADERS, PARAMETERS, RATE_LIMITED
 from darkroom.web.openapi_request import task_request
 from darkroom.web.operations import OPERATIONS, CallbackEnds, Good, Operation
 from darkroom.web.problems import CONTENT_TYPE, KINDS
-from darkroom.web.requests import KeyRequest, TaskRequest
+from darkroom.web.requests import KeyRequest, TaskRequest, UploadRequest
 
 Json = dict[str, Any]
 
@@ -141,7 +141,8 @@ def _ref(model: type[BaseModel]) -> Json:
 
 def _schemas() -> Json:
     answers = [one for one in vars(documents).values() if _is_named(one)]
-    kinds: list[Any] = [(model, "serialization") for model in answers] + [(KeyRequest, "validation"), (TaskRequest, "validation")]
+    requests = (KeyRequest, TaskRequest, UploadRequest)
+    kinds: list[Any] = [(model, "serialization") for model in answers] + [(model, "validation") for model in requests]
     _, generated = models_json_schema(kinds, ref_template=_REF)
     schemas: Mapping[str, Json] = generated["$defs"]
     return {name: _untitled(schema) for name, schema in schemas.items()} | {"TaskRequest": task_request(load_catalogue())}

@@ -32,6 +32,7 @@ _TIME = {"type": "string", "format": "date-time"}
 PARAMETERS: Json = {
     "TaskId": _path("task_id", f"^task_{_ID}$", "task_01KBCDEFGHJKMNPQRSTVWXYZ01"),
     "ImageId": _path("image_id", f"^img_{_ID}[0-9a-f]{{4}}$", "img_01KBCDEFGHJKMNPQRSTVWXYZ010100"),
+    "AccountId": _path("account_id", "^[a-z0-9]{1,32}$", "hiapi"),
     "KeyId": _path("key_id", "^key_[0-9a-f]{24}$", "key_0123456789abcdef01234567"),
     "Upstream": _path("upstream", "^[a-z]{1,32}$", "hiapi"),
     "Token": _path("token", "^[0-9a-f]{8}[.][0-9]{1,4}[.][0-9a-f]{40}$", "0123abcd.1.0123456789012345678901234567890123456789"),

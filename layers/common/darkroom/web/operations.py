@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from darkroom.web import documents as doc
-from darkroom.web.requests import KeyRequest, TaskRequest
+from darkroom.web.requests import KeyRequest, TaskRequest, UploadRequest
 
 TASK_ID, IMAGE_ID = "task_01KBCDEFGHJKMNPQRSTVWXYZ01", "img_01KBCDEFGHJKMNPQRSTVWXYZ010100"
 
@@ -136,6 +136,18 @@ OPERATIONS: Mapping[str, Operation] = {
         problems=("not_found", "image_gone"),
         parameters=("ImageId",),
     ),
+    "createUpload": Operation(
+        tag="images",
+        summary="Prepare the upload of a reference image",
+        description="PUT the bytes to the `url` of the answer, with exactly its `headers` and without any key; then name the id "
+        'in `input.images` of a task: `[{"upload": "upl_…"}]`. It is yours alone, takes its bytes once, and never changes after '
+        "that. When a task names it, its first bytes are looked at: they must be of the type that was announced. Darkroom "
+        "removes it by itself.",
+        good={201: Good(what="Where the bytes go.", body=doc.Upload, headers=("Cache-Control",))},
+        problems=_NO_BODY,
+        body=UploadRequest,
+        example={"content_type": "image/png", "size": 482113},
+    ),
     "listModels": Operation(
         tag="catalogue",
         summary="List the models",
@@ -172,6 +184,22 @@ OPERATIONS: Mapping[str, Operation] = {
         good={204: Good(what="It is revoked.", headers=("Cache-Control",))},
         problems=("not_found",),
         parameters=("KeyId",),
+    ),
+    "listUpstreams": Operation(
+        tag="admin",
+        summary="See the upstreams' accounts",
+        description="How crowded each account is: tasks in flight, tasks that wait for a slot, requests of the last minute, and "
+        "the limits that hold now: for a while after the upstream has answered 429 they are lower than the configured ones.",
+        good={200: Good(what="All of them.", body=doc.UpstreamAccountList, headers=("Cache-Control",))},
+    ),
+    "resumeUpstream": Operation(
+        tag="admin",
+        summary="Use an account and all its models again",
+        description="Ends a pause, and whatever of its models is shut, at once; nothing to end is no error. Otherwise the next "
+        "probe that goes well does it. Returns the account as it is then.",
+        good={200: Good(what="The account.", body=doc.UpstreamAccount, headers=("Cache-Control",))},
+        problems=("not_found", *_NO_BODY),
+        parameters=("AccountId",),
     ),
     "reconcile": Operation(
         tag="admin",

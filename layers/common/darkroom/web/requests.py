@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from darkroom.catalogue.faults import pointer
+from darkroom.domain.uploads import LARGEST
+from darkroom.settings import MOST_AUTO_RETRIES
 from darkroom.usecases.make_key import MOST_PRESETS, NAME_LENGTH, OWNER, PRESET
 from darkroom.web.problems import InputFault
 
@@ -31,6 +33,17 @@ class TaskRequest(_Body):
     user: Annotated[str, Field(max_length=128, description="Your own user, for your own lists.")] | None = None
     metadata: Annotated[dict[Name, Value], Field(max_length=MAX_PAIRS)] | None = None
     timeout_s: Annotated[int, Field(ge=60, le=86_400, description="Seconds from submission until it expires.")] | None = None
+    max_auto_retries: (
+        Annotated[
+            int,
+            Field(
+                ge=0,
+                le=MOST_AUTO_RETRIES,
+                description="How often a failure that cost nothing is tried again by itself; without it the deployment's number.",
+            ),
+        ]
+        | None
+    ) = None
 
 
 class KeyRequest(_Body):
@@ -50,6 +63,13 @@ class KeyRequest(_Body):
         ]
         | None
     ) = None
+
+
+class UploadRequest(_Body):
+    """A reference image that is about to be uploaded."""
+
+    content_type: Annotated[Literal["image/png", "image/jpeg", "image/webp"], Field(description="What the bytes really are.")]
+    size: Annotated[int, Field(ge=1, le=LARGEST, description="Exactly so many bytes.")]
 
 
 B = TypeVar("B", bound=_Body)

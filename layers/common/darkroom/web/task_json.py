@@ -1,8 +1,9 @@
 """A task and its images as callers see them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from darkroom.domain.attempts import Begun, Way, begun_after
 from darkroom.domain.ids import image_id
 from darkroom.domain.task import Image, Phase, Task, TaskError
 from darkroom.ports import Evidence
@@ -26,6 +27,8 @@ def task_json(task: Task, *, metadata: Mapping[str, str], evidence: Evidence | N
         "user": task.user,
         "metadata": dict(metadata),
         "attempt": task.attempt,
+        "attempts": [*_earlier(task), _present(task)],
+        "max_auto_retries": task.max_auto_retries,
         "cancel_requested": task.cancel_requested,
         "retry_of": task.retry_of,
         "settled_by": task.news_by,
@@ -56,6 +59,47 @@ def image_json(task: Task, image: Image) -> dict[str, Any]:
         "sha256": image.sha256,
         "late": image.late,
         "created_at": rfc3339(image.created_at),
+    }
+
+
+def _earlier(task: Task) -> Iterator[dict[str, Any]]:
+    """The attempts that were followed by another one: that happens only where nothing was charged."""
+    before = None
+    for number, one in enumerate(task.earlier, start=1):
+        begun = begun_after(before, one.way)
+        yield _attempt(number, begun, one.way, (one.sent_at, one.ended_at), outcome=one.code, charged="no")
+        before = one
+
+
+def _present(task: Task) -> dict[str, Any]:
+    outcome, charged = ("succeeded", "yes") if task.phase is Phase.SUCCEEDED else (None, None)
+    if task.error is not None:
+        outcome, charged = task.error.code, task.error.charged
+    times = (task.first_sent_at, task.terminal_at)
+    return _attempt(task.attempt, task.begun, task.way, times, outcome=outcome, charged=charged)
+
+
+def _attempt(
+    number: int,
+    begun: Begun,
+    way: Way,
+    times: tuple[float | None, float | None],
+    *,
+    outcome: str | None,
+    charged: str | None,
+) -> dict[str, Any]:
+    upstream, model, route = way
+    sent_at, ended_at = map(rfc3339, times)
+    return {
+        "attempt": number,
+        "kind": begun.value,
+        "upstream": upstream,
+        "model": model,
+        "route": route,
+        "sent_at": sent_at,
+        "ended_at": ended_at,
+        "outcome": outcome,
+        "charged": charged,
     }
 
 

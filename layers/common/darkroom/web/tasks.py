@@ -34,7 +34,8 @@ def list_tasks(call: Call) -> Answer:
 def cancel(call: Call, task_id: str) -> Answer:
     """Cancel what can still be canceled, and say truly what that means."""
     expect_no_body(call.request)
-    outcome, task = cancel_task(own_task(call, task_id), clock=call.services.clock, tasks=call.services.tasks)
+    services = call.services
+    outcome, task = cancel_task(own_task(call, task_id), clock=services.clock, tasks=services.tasks, admission=services.admission)
     match outcome:
         case Cancel.CANCELED:
             count("TasksCanceled")

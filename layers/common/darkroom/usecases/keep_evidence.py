@@ -1,0 +1,16 @@
+"""Keep what an upstream said last, for a support ticket."""
+
+from contextlib import suppress
+
+from darkroom.domain.redact import redact
+from darkroom.errors import StorageUnavailable
+from darkroom.ports import EVIDENCE_CHARACTERS, Evidence, Tasks
+
+
+def keep_evidence(
+    task_id: str, raw: bytes, *, source: str, status: int | None, request_id: str | None, now: float, tasks: Tasks
+) -> None:
+    """Replace the task's evidence by the answer `raw`; no task stays open because this could not be written."""
+    body = redact(raw.decode("utf-8", errors="replace"), EVIDENCE_CHARACTERS)
+    with suppress(StorageUnavailable):
+        tasks.keep_evidence(task_id, Evidence(body=body, at=now, source=source, status=status, request_id=request_id))
