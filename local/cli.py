@@ -5,7 +5,7 @@ import click
 from local.commands.demo import demo
 from local.commands.keys import keys
 from local.commands.models import models, presets
-from local.commands.operate import reconcile, redrive
+from local.commands.operate import reconcile, redrive, upstreams
 from local.commands.secrets import secrets
 from local.commands.simulate import simulate
 from local.commands.tasks import cancel, create, list_, retry, show, watch
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 _ABOUT_TASKS = (create, show, list_, watch, cancel, retry, models, presets)
-_FOR_OPERATORS = (reconcile, redrive, keys, secrets, simulate)
+_FOR_OPERATORS = (upstreams, reconcile, redrive, keys, secrets, simulate)
 
 for _command in (demo, up, *_ABOUT_TASKS, *_FOR_OPERATORS):
     main.add_command(_command)

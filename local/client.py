@@ -70,6 +70,18 @@ class Api:
         """POST a task."""
         return self.call("POST", "/v1/tasks", body=body, headers=_keyed(idempotency_key))
 
+    def upload(self, content: bytes, content_type: str) -> str:
+        """Put a reference image into the bucket; its id, for `input.images` of a task."""
+        wanted = {"content_type": content_type, "size": len(content)}
+        upload = self.call("POST", "/v1/uploads", body=wanted)
+        try:
+            answer = self._bucket.put(upload["url"], content=content, headers=upload["headers"])
+        except httpx.HTTPError as error:
+            raise ApiUnreachable(f"the bucket did not answer: {error or type(error).__name__}") from error
+        if answer.status_code != 200:
+            raise ApiUnreachable(f"the bucket answered {answer.status_code} to an upload")
+        return str(upload["id"])
+
     def task(self, task_id: str) -> Json:
         """One task as it is now."""
         return self.call("GET", f"/v1/tasks/{_segment(task_id)}")

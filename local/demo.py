@@ -15,6 +15,7 @@ from rich.text import Text
 from local.children import ChildFailed
 from local.client import Api, ApiError, ApiRefused
 from local.environments import CannotFork
+from local.five_ways import PROMPT, FiveWays, arrive, set_out, strays
 from local.logs import Logs
 from local.plan import make_plan
 from local.screen import error_line, progress, size_text, status_text
@@ -45,12 +46,15 @@ def run(output: Path) -> None:
     console.print("[bold]Darkroom[/bold]: from a prompt to a picture in your own bucket, all of it on this machine\n")
     try:
         with _running(console, logs) as teller:
+            # Asked now and told last: the slowest of them waits for a look.
+            begun = teller.set_out()
             results = [teller.tell(number, story, output) for number, story in enumerate(STORIES, 1)]
+            five = teller.tell_five_ways(len(STORIES) + 1, begun, output)
     except (ApiError, SimulatorAdminError, CannotListen, ChildFailed, CannotFork, OSError) as error:
         raise DemoFailed(f"{error} (the log is {logs.path})") from error
     finally:
         logs.close()
-    _conclude(console, results, time.monotonic() - began)
+    _conclude(console, results, five, time.monotonic() - began)
 
 
 @contextmanager
@@ -84,6 +88,21 @@ class _Teller:
         result = self._run(story, f"{number}-{story.name}", output)
         self._narrate(result)
         return result
+
+    def set_out(self) -> list[Json]:
+        """One prompt goes to every upstream, while the stories are told."""
+        return set_out(self._api)
+
+    def tell_five_ways(self, number: int, begun: Sequence[Json], output: Path) -> FiveWays:
+        """What came of that prompt."""
+        self._console.print(f"[bold]{number}  One prompt, five upstreams[/bold]")
+        self._console.print(Text(f"   “{PROMPT}”", style="italic"))
+        with _busy(self._console, "   asked while the other stories were told"):
+            five = arrive(self._api, self._upstream, begun, output)
+        for one in five.taken:
+            self._console.print("   " + "  ".join(one.lines), markup=False)
+        self._verdict(list(strays(five)), "five APIs, one request shape: each was asked once, and paid once")
+        return five
 
     def _run(self, story: Story, stem: str, output: Path) -> Result:
         if story.fault is not None:
@@ -122,11 +141,13 @@ class _Teller:
     def _narrate(self, result: Result) -> None:
         for line in _facts(result):
             self._console.print(f"   {line}", markup=False)
-        wrong = deviations(result)
+        self._verdict(deviations(result), result.story.moral)
+
+    def _verdict(self, wrong: Sequence[str], moral: str) -> None:
         for line in wrong:
             self._console.print(f"   ✗ {line}", style="bold red", markup=False)
         if not wrong:
-            self._console.print(f"   ✓ {result.story.moral}", style="green")
+            self._console.print(f"   ✓ {moral}", style="green")
         self._console.print()
 
 
@@ -143,13 +164,15 @@ def _facts(result: Result) -> Iterator[str]:
             yield f"{result.file}  {facts}, sha256 {image['sha256'][:12]}…"
 
 
-def _conclude(console: Console, results: Sequence[Result], seconds: float) -> None:
+def _conclude(console: Console, results: Sequence[Result], five: FiveWays, seconds: float) -> None:
     console.print(_table(results))
     wrong = [f"{result.story.title}: {line}" for result in results for line in deviations(result)]
+    wrong += strays(five)
     if wrong:
         raise DemoFailed("not everything went as it should:\n  " + "\n  ".join(wrong))
-    succeeded = [result for result in results if result.downloads]
-    console.print(f"[green]✓[/green] {len(succeeded)} pictures, each paid for once and fetched once, in {seconds:.0f} s.")
+    pictures = len([result for result in results if result.downloads]) + len(five.taken)
+    console.print(f"[green]✓[/green] {pictures} pictures, each paid for once and stored once, in {seconds:.0f} s.")
+    console.print(f"  The five ways side by side: [bold]{five.sheet}[/bold]")
     console.print(
         "  Next: [bold]make up[/bold] (or `darkroom up`) keeps all of this running; `darkroom --help` says what else there is."
     )

@@ -21,7 +21,8 @@ class BadChoice(ValueError):
 class Plan:
     """One run of the stack. `upstream_url` None is the built-in simulator; `aws_endpoint_url` None the embedded store.
 
-    `webhook_secret` empty means unsigned callbacks. `reconcile_every_s` is in seconds.
+    `pixapi_url` None is the simulator's where there is one, otherwise the template's; without `pixapi_api_key` none of Pixapi's
+    models is available. `webhook_secret` empty means unsigned callbacks. `reconcile_every_s` is in seconds.
     """
 
     host: str
@@ -30,7 +31,9 @@ class Plan:
     api_key: str = field(repr=False)
     upstream_url: str | None
     hiapi_api_key: str = field(repr=False)
+    pixapi_api_key: str = field(repr=False)
     webhook_secret: str = field(repr=False)
+    pixapi_url: str | None
     public_url: str
     aws_endpoint_url: str | None
     verbose: bool = False
@@ -63,13 +66,19 @@ def make_plan(
     if upstream_url and not simulator:
         raise BadChoice("--upstream-url and --no-simulator exclude each other: a given upstream already replaces the simulator")
     chosen = upstream_url or env.get("HIAPI_BASE_URL", "").strip() or (None if simulator else "https://api.hiapi.ai")
+    hiapi_api_key = _hiapi_key(env.get("HIAPI_API_KEY", "").strip(), chosen)
+    pixapi_url = env.get("PIXAPI_BASE_URL", "").strip() or None
+    # The simulator is both gateways, and knows one key.
+    simulated_key = hiapi_api_key if chosen is None and pixapi_url is None else ""
     return Plan(
         host=host,
         port=port,
         reconcile_every_s=reconcile_every_s,
         api_key=_development_key(api_key or env.get("DARKROOM_API_KEY") or ""),
         upstream_url=chosen,
-        hiapi_api_key=_hiapi_key(env.get("HIAPI_API_KEY", "").strip(), chosen),
+        hiapi_api_key=hiapi_api_key,
+        pixapi_api_key=simulated_key or env.get("PIXAPI_API_KEY", "").strip(),
+        pixapi_url=pixapi_url,
         webhook_secret=_webhook_secret(env.get("HIAPI_WEBHOOK_SECRET"), chosen),
         public_url=env.get("DARKROOM_PUBLIC_URL", "").strip(),
         aws_endpoint_url=env.get("AWS_ENDPOINT_URL", "").strip() or None,

@@ -36,6 +36,9 @@ def _facts(task: Json) -> Iterator[tuple[str, str]]:
     if task.get("upstream_task_id"):
         yield "upstream", f"{task['upstream']} {task['upstream_task_id']}"
     yield "created", f"{task['created_at']}{_duration(task)}"
+    if len(task.get("attempts") or ()) > 1:
+        for one in task["attempts"]:
+            yield f"attempt {one['attempt']}", attempt_line(one)
     if task.get("retry_of"):
         yield "retry of", task["retry_of"]
     if task.get("cancel_requested") and not task.get("terminal_at"):
@@ -59,6 +62,14 @@ def _duration(task: Json) -> str:
         return ""
     took = datetime.fromisoformat(task["terminal_at"]) - datetime.fromisoformat(task["created_at"])
     return f", took {took.total_seconds():.1f} s"
+
+
+def attempt_line(attempt: Json) -> str:
+    """One attempt in one line."""
+    kind = "" if attempt["kind"] == "first" else f" ({attempt['kind'].replace('_', ' ')})"
+    if attempt["outcome"] is None:
+        return f"{attempt['model']}{kind}: under way"
+    return f"{attempt['model']}{kind}: {attempt['outcome']}; charged: {attempt['charged']}"
 
 
 def image_line(image: Json) -> str:

@@ -109,11 +109,18 @@ class LocalStack:
         local_address = self.url if self._plan.calls_back_locally else ""
         settings |= {
             "HIAPI_BASE_URL": self._plan.upstream_url or self.simulator_url or "",
+            **self._simulated_pixapi(),
             "DARKROOM_PUBLIC_URL": self._plan.public_url or local_address,
             "DARKROOM_ALLOWED_OUTPUT_ORIGINS": origins,
         }
         self._check(settings)
         return settings
+
+    def _simulated_pixapi(self) -> dict[str, str]:
+        """Pixapi is the simulator's too, unless the environment says otherwise; a given upstream is HiAPI's alone."""
+        if self.simulator_url is None or self._plan.pixapi_url is not None:
+            return {}
+        return {"PIXAPI_BASE_URL": f"{self.simulator_url}/pixapi"}
 
     def _check(self, settings: Mapping[str, str]) -> None:
         """Complain before anything is made; where the stores will be does not matter for that."""
@@ -137,7 +144,11 @@ class LocalStack:
         return simulator.url
 
     def _make_stores(self) -> Stores:
-        secret = {"hiapi_api_key": self._plan.hiapi_api_key, "hiapi_webhook_secret": self._plan.webhook_secret}
+        secret = {
+            "hiapi_api_key": self._plan.hiapi_api_key,
+            "hiapi_webhook_secret": self._plan.webhook_secret,
+            "pixapi_api_key": self._plan.pixapi_api_key,
+        }
         stores = Stores(self._template, endpoint_url=self.store_url, secret=secret)
         stores.make_all()
         return stores

@@ -70,7 +70,7 @@ class Template:
     @cached_property
     def queue_sources(self) -> tuple[QueueSource, ...]:
         """Who is fed from which queue."""
-        return tuple(_queue_source(properties) for _, properties in self._all("AWS::Lambda::EventSourceMapping"))
+        return tuple(self._queue_source(properties) for _, properties in self._all("AWS::Lambda::EventSourceMapping"))
 
     @cached_property
     def schedules(self) -> tuple[Schedule, ...]:
@@ -83,6 +83,15 @@ class Template:
 
     def _all(self, kind: str) -> list[tuple[str, Any]]:
         return [(id_, one["Properties"]) for id_, one in self.resources.items() if one["Type"] == kind]
+
+    def _queue_source(self, properties: Mapping[str, Any]) -> QueueSource:
+        concurrency = properties.get("ScalingConfig", {}).get("MaximumConcurrency", 1)
+        return QueueSource(
+            queue=properties["EventSourceArn"]["Fn::GetAtt"][0],
+            function=properties["FunctionName"]["Ref"],
+            batch_size=int(properties["BatchSize"]),
+            concurrency=int(self.intrinsics(_not_made).resolve(concurrency)),
+        )
 
     def _function(self, id_: str, properties: Mapping[str, Any]) -> Function:
         return Function(
@@ -122,15 +131,6 @@ def _integrated(operation: Mapping[str, Any]) -> str:
     if found is None:
         raise ValueError(f"a route leads to {uri!r}, which is no function")
     return found[1]
-
-
-def _queue_source(properties: Mapping[str, Any]) -> QueueSource:
-    return QueueSource(
-        queue=properties["EventSourceArn"]["Fn::GetAtt"][0],
-        function=properties["FunctionName"]["Ref"],
-        batch_size=int(properties["BatchSize"]),
-        concurrency=int(properties.get("ScalingConfig", {}).get("MaximumConcurrency", 1)),
-    )
 
 
 class _NotMade(LookupError):

@@ -8,14 +8,14 @@ import click
 
 from local.commands.session import prints_json, show_object
 
-SETTABLE = ("hiapi_api_key", "hiapi_webhook_secret", "hiapi_webhook_secret_previous")
-_ASKED_FOR = SETTABLE[:2]
+SETTABLE = ("hiapi_api_key", "hiapi_webhook_secret", "hiapi_webhook_secret_previous", "pixapi_api_key")
+_ASKED_FOR = ("hiapi_api_key", "hiapi_webhook_secret", "pixapi_api_key")
 _stack = click.option("--stack", required=True, metavar="NAME", help="The CloudFormation stack.")
 
 
 @click.group()
 def secrets() -> None:
-    """Set the upstream's key and webhook secret of a deployed stack. Functions read them again within five minutes."""
+    """Set the upstreams' keys and the webhook secret of a deployed stack. Functions read them again within five minutes."""
 
 
 @secrets.command("set")
@@ -23,7 +23,7 @@ def secrets() -> None:
 @_stack
 @prints_json
 def set_(names: tuple[str, ...], stack: str, as_json: bool) -> None:
-    """Set values: hiapi_api_key and hiapi_webhook_secret, or the NAMEs you give.
+    """Set values: hiapi_api_key, hiapi_webhook_secret and pixapi_api_key, or the NAMEs you give.
 
     Each value is asked for on a terminal, otherwise read from standard input, one line each in that order; never from
     the command line, where others could read it. An empty one keeps what is there. A webhook secret that is replaced is

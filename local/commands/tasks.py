@@ -6,12 +6,15 @@ from typing import Any
 
 import click
 
+from darkroom.domain.pictures import TYPE_KNOWN_AT, sniff
+from darkroom.domain.uploads import TYPES, is_upload_id
 from local.client import TERMINAL, Json
 from local.commands.pairs import read_pairs
 from local.commands.session import Session, calls_api, unsuccessful
 from local.screen import progress, show_task, show_tasks
 
 DEFAULT_MODEL = "gpt-image-2/text-to-image"
+EDITING_MODEL = "gpt-image-2/image-to-image"
 
 _watch = click.option("--watch", is_flag=True, help="Stay until the task has ended, showing how it gets on.")
 _save = click.option(
@@ -34,9 +37,18 @@ _save = click.option(
     metavar="K=V",
     help="A further input; V is JSON if it parses as such. May be repeated.",
 )
+@click.option(
+    "--image",
+    "images",
+    multiple=True,
+    metavar="FILE|URL|ID",
+    help="A reference image: a file to upload (PNG, JPEG or WebP), an https address, or the id of an upload. May be repeated.  "
+    f"[default model then: {EDITING_MODEL}]",
+)
 @click.option("--metadata", multiple=True, metavar="K=V", help="A note that is kept with the task. May be repeated.")
 @click.option("--user", help="Which of your users this is for.")
 @click.option("--timeout-s", type=int, help="The task expires so many seconds after its submission (60 to 86400).")
+@click.option("--max-auto-retries", type=int, help="How often a failure that cost nothing is tried again by itself (0 to 3).")
 @click.option("--idempotency-key", metavar="KEY", help="Sent twice, the same KEY and request make one task, and cost once.")
 @_watch
 @_save
@@ -48,11 +60,15 @@ def create(session: Session, **options: Any) -> None:
     darkroom create 'a red kite over a stormy sea' --watch
     darkroom create 'a red kite' --preset poster --save pictures
     darkroom create 'a red kite' --input aspect_ratio=9:16 --input resolution=2K
+    darkroom create 'the same kite at night' --image kite.png --save pictures
 
     The exit status is 1 if the task is known to have ended without success. Without --watch and --save the
     command does not wait for the end.
     """
-    task = session.api.create(_body(options), idempotency_key=options["idempotency_key"])
+    body = _body(options)
+    if options["images"]:
+        body["input"]["images"] = [_reference(one, session) for one in options["images"]]
+    task = session.api.create(body, idempotency_key=options["idempotency_key"])
     _conclude(session, task, watch=options["watch"], save=options["save"])
 
 
@@ -128,15 +144,34 @@ def _body(options: Json) -> Json:
     inputs = read_pairs(options["inputs"], hint="--input", as_json=True)
     if "prompt" in inputs:
         raise click.BadParameter("the prompt is the command's argument", param_hint="--input")
+    if "images" in inputs and options["images"]:
+        raise click.UsageError("--image and --input images=… exclude each other")
     body = {
         "preset": options["preset"],
-        "model": options["model"] or (None if options["preset"] else DEFAULT_MODEL),
+        "model": options["model"] or (None if options["preset"] else EDITING_MODEL if options["images"] else DEFAULT_MODEL),
         "route": options["route"],
         "user": options["user"],
         "metadata": read_pairs(options["metadata"], hint="--metadata", as_json=False),
         "timeout_s": options["timeout_s"],
+        "max_auto_retries": options["max_auto_retries"],
     }
     return {"input": {"prompt": prompt} | inputs} | {name: value for name, value in body.items() if value not in (None, {})}
+
+
+def _reference(named: str, session: Session) -> Json:
+    """An address or an upload as it is; a file once it has been uploaded."""
+    if named.startswith("https://"):
+        return {"url": named}
+    if is_upload_id(named):
+        return {"upload": named}
+    try:
+        content = Path(named).read_bytes()
+    except OSError as error:
+        raise click.BadParameter(f"{named}: {error.strerror}", param_hint="--image") from error
+    picture = sniff(content[:TYPE_KNOWN_AT])
+    if picture is None or picture.content_type not in TYPES:
+        raise click.BadParameter(f"{named} is no PNG, JPEG or WebP image", param_hint="--image")
+    return {"upload": session.api.upload(content, picture.content_type)}
 
 
 def _conclude(session: Session, task: Json, *, watch: bool, save: Path | None) -> None:

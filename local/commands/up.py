@@ -48,6 +48,8 @@ def up(**options: Any) -> None:
       DARKROOM_API_KEY        the development key: all scopes, for the owner dev
       HIAPI_API_KEY           the upstream's key (sim-key with the simulator, otherwise needed)
       HIAPI_BASE_URL          the upstream, if neither the simulator nor --upstream-url
+      PIXAPI_API_KEY          Pixapi's key; without it (and without the simulator) its models are not available
+      PIXAPI_BASE_URL         Pixapi, instead of the simulator's or https://api.pixapi.ai
       HIAPI_WEBHOOK_SECRET    signs callbacks; generated with the simulator, otherwise unset or empty = unsigned
       DARKROOM_PUBLIC_URL     where the upstream can reach this API (a tunnel). Without it an upstream elsewhere gets
                               no callback address, and polling finishes every task

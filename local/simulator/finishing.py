@@ -7,6 +7,7 @@ from typing import Any
 
 from local.simulator.faults import Fault
 from local.simulator.pictures import FORMATS, picture_bytes
+from local.simulator.references import Unreachable, fetched, references_in
 from local.simulator.tasks import Output, Task
 from local.simulator.world import World
 
@@ -16,16 +17,29 @@ Params = Mapping[str, Any]
 
 def finish_task(world: World, task: Task) -> None:
     """End the task now, once."""
+    missing = _fetch_references(world, task)
     outcome = world.faults.claim_all("outcome", task.subject)
     shape = {} if outcome else world.faults.claim_all("output", task.subject)
     with world.lock:
         task.faults.extend([*outcome, *shape])
-        if outcome:
+        if missing:
+            task.error = {"code": "TASK_FAILED", "message": missing}
+        elif outcome:
             _fail(world, task, next(iter(outcome.values())))
         else:
             _succeed(task, shape)
         task.completed = world.clock.wall()
         task.ended = world.now()
+
+
+def _fetch_references(world: World, task: Task) -> str:
+    """Fetch what the request refers to; what is missing, in words."""
+    for number, address in enumerate(references_in(task.submission.body), start=1):
+        try:
+            task.references.append(fetched(address, world.http))
+        except Unreachable as exc:
+            return f"reference image {number} could not be fetched: {exc}"
+    return ""
 
 
 def _fail(world: World, task: Task, fault: Fault) -> None:

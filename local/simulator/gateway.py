@@ -66,7 +66,7 @@ def _counted(world: World, request: Request, route: Route, words: list[str]) -> 
 
 def _answered(world: World, request: Request, route: Route, words: list[str]) -> Answer:
     try:
-        headers = world.rate.spend(world.settings.requests_per_minute if route.limited else None)
+        headers = world.rate.spend(world.settings.requests_per_minute if route.limited else None, world.settings.minute_s)
     except Refused as exc:
         return route.dialect.refused_answer(exc, request.id)
     return _handled(world, request, route, words).with_headers(**headers)

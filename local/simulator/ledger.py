@@ -72,9 +72,13 @@ def show_row(task: Task, now: float) -> dict[str, Json]:
         "status": task.status(now),
         "created": task.created,
         "completed": task.completed,
+        # Simulated seconds, with fractions.
+        "began_s": task.began,
+        "ended_s": task.ended if task.is_final else None,
         "billed": task.billed,
         "posts": task.counts["posts"],
         "gets": task.counts["gets"],
+        "references": [dict(reference) for reference in task.references],
         "deliveries": [dict(delivery) for delivery in task.deliveries],
         "downloads": [dict(download) for download in task.downloads],
         "faults": list(task.faults),

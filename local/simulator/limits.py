@@ -9,11 +9,9 @@ import threading
 from local.simulator.clock import SimulatedClock
 from local.simulator.messages import Refused
 
-MINUTE_S = 60.0
-
 
 class RateLimit:
-    """One window of a simulated minute for all requests; safe to use from many threads."""
+    """One window for all requests, as long as a minute is set to be; safe to use from many threads."""
 
     def __init__(self, clock: SimulatedClock) -> None:
         self._clock = clock
@@ -21,7 +19,7 @@ class RateLimit:
         self._window = 0.0
         self._spent = 0
 
-    def spend(self, limit: int | None) -> dict[str, str]:
+    def spend(self, limit: int | None, minute_s: float) -> dict[str, str]:
         """Count one request and return the headers that say how many are left; none without a limit.
 
         Raises `Refused` (429 rate_limit_exceeded) with the same headers when the minute is used up.
@@ -29,9 +27,9 @@ class RateLimit:
         if limit is None:
             return {}
         with self._lock:
-            self._turn_over()
+            self._turn_over(minute_s)
             self._spent += 1
-            headers = self._headers(limit)
+            headers = self._headers(limit, minute_s)
             if self._spent > limit:
                 raise _too_many("too many requests in this minute", headers)
             return headers
@@ -41,16 +39,16 @@ class RateLimit:
         with self._lock:
             self._window, self._spent = self._clock.now(), 0
 
-    def _turn_over(self) -> None:
-        if self._clock.now() - self._window >= MINUTE_S:
+    def _turn_over(self, minute_s: float) -> None:
+        if self._clock.now() - self._window >= minute_s:
             self._window, self._spent = self._clock.now(), 0
 
-    def _headers(self, limit: int) -> dict[str, str]:
-        left = self._clock.real_seconds(self._window + MINUTE_S - self._clock.now())
+    def _headers(self, limit: int, minute_s: float) -> dict[str, str]:
+        left = self._clock.real_seconds(self._window + minute_s - self._clock.now())
         return {
             "X-RateLimit-Limit": str(limit),
             "X-RateLimit-Remaining": str(max(limit - self._spent, 0)),
-            "X-RateLimit-Reset": str(self._clock.wall() + math.ceil(MINUTE_S if left is None else left)),
+            "X-RateLimit-Reset": str(self._clock.wall() + math.ceil(minute_s if left is None else left)),
         }
 
 

@@ -14,7 +14,7 @@ class BadSettings(ValueError):
 
 @dataclass(frozen=True)
 class Settings:
-    """Durations are seconds: `latency_s` simulated, `callback_timeout_s` real.
+    """Durations are seconds: `latency_s` and `minute_s` simulated, `callback_timeout_s` real. `minute_s` is the limits' minute.
 
     `api_keys` maps each accepted key to its account; accounts do not see each other's tasks. `balance` is how many
     tasks the balance still pays for, `requests_per_minute` and `concurrent_tasks` are limits; None = without end.
@@ -27,6 +27,7 @@ class Settings:
     balance: int | None = None
     bad_key_as_200: bool = False
     requests_per_minute: int | None = None
+    minute_s: float = 60.0
     concurrent_tasks: int | None = None
     callback_timeout_s: float = 10.0
 
@@ -66,6 +67,7 @@ CHECKS = {
     "balance": (_is_limit, "a whole number, or null"),
     "bad_key_as_200": (lambda value: isinstance(value, bool), "true or false"),
     "requests_per_minute": (_is_limit, "a whole number, or null"),
+    "minute_s": (_is_seconds, "seconds, 0 or more"),
     "concurrent_tasks": (_is_limit, "a whole number, or null"),
     "callback_timeout_s": (_is_seconds, "seconds, 0 or more"),
 }

@@ -52,6 +52,7 @@ class Task:
     counts: Counter[str] = field(default_factory=Counter)
     downloads: list[dict[str, Json]] = field(default_factory=list)
     deliveries: list[dict[str, Json]] = field(default_factory=list)
+    references: list[dict[str, Json]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
     @property

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ import httpx
 
 from local.client import Api
 from local.simulator.admin import SimulatorAdmin
+from tests.security.listening import told
 from tests.support.tools import ROOT
 
 KEY = "a-development-key-of-the-tests"
@@ -23,6 +25,7 @@ START_S = 60.0
 # So that the reconciler is soon there; a callback comes after LATENCY_S and is still first on a slow machine.
 QUICK = {"DARKROOM_FIRST_CHECK_S": "6", "DARKROOM_RECHECK_MAX_S": "6", "DARKROOM_STORE_RETRY_S": "0,0.5,1"}
 LATENCY_S = 0.4
+SECRETS = ("DARKROOM_API_KEY", "HIAPI_API_KEY", "HIAPI_WEBHOOK_SECRET")
 MODEL = "gpt-image-2/text-to-image"
 
 T = TypeVar("T")
@@ -30,7 +33,7 @@ T = TypeVar("T")
 
 def environment(**more: str) -> dict[str, str]:
     """This process's environment without whatever would steer the command, and with `more`."""
-    own = ("AWS_", "DARKROOM_", "HIAPI_", "POWERTOOLS_")
+    own = ("AWS_", "DARKROOM_", "HIAPI_", "PIXAPI_", "POWERTOOLS_")
     return {name: value for name, value in os.environ.items() if not name.startswith(own)} | more
 
 
@@ -69,13 +72,20 @@ def darkroom(*arguments: str, stdin: str = "", timeout_s: float = 60, cwd: Path 
 
 
 class Up:
-    """`darkroom up` as a process of its own, on a free port unless told otherwise."""
+    """`darkroom up` as a process of its own, on a free port unless told otherwise.
+
+    In the end nothing that it logged may hold a key, a webhook secret or a prompt.
+    """
 
     def __init__(self, *arguments: str, **env: str) -> None:
+        self.secrets = {name: value for name, value in ({"DARKROOM_API_KEY": KEY} | env).items() if name in SECRETS and value}
+        self._folder = tempfile.TemporaryDirectory(prefix="darkroom-up-")
+        self._log = Path(arguments[arguments.index("--log") + 1] if "--log" in arguments else f"{self._folder.name}/log")
+        log = () if "--log" in arguments else ("--log", str(self._log))
         port = () if "--port" in arguments else ("--port", "0")
         every = () if "--reconcile-every" in arguments else ("--reconcile-every", "0.5")
         self.process = subprocess.Popen(
-            command("up", *port, *every, *arguments),
+            command("up", *port, *every, *log, *arguments),
             cwd=ROOT,
             env=environment(**{"DARKROOM_API_KEY": KEY, **QUICK, **env}),
             stdin=subprocess.DEVNULL,
@@ -106,7 +116,18 @@ class Up:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._end()
+        if kind is None:
+            self.has_kept_its_secrets()
+        self._folder.cleanup()
+
+    def has_kept_its_secrets(self) -> None:
+        """Fails when anything secret was logged."""
+        leaked = told(self.secrets, self._log.read_text(errors="replace"))
+        assert not leaked, leaked
+
+    def _end(self) -> None:
         self.api.close()
         if self.process.poll() is None:
             self.process.terminate()
@@ -131,6 +152,7 @@ class Up:
 
     def ask(self, prompt: str, *, key: str | None = None, **input: Any) -> dict[str, Any]:
         """Create a task."""
+        self.secrets[f"prompt {len(self.secrets)}"] = prompt.partition("[")[0].strip() or prompt
         return self.api.create({"model": MODEL, "input": {"prompt": prompt, **input}}, idempotency_key=key)
 
     def finish(self, task: Mapping[str, Any], *, timeout_s: float = 60) -> dict[str, Any]:

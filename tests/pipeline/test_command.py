@@ -121,6 +121,21 @@ def test_reconcile_and_redrive_say_what_they_did(up: Up) -> None:
     assert moved.found == {"moved": 0}
 
 
+def test_the_accounts_at_the_upstreams_are_shown(up: Up) -> None:
+    seen, told = up.cli("upstreams", "--json"), up.cli("upstreams")
+
+    (account,) = (one for one in seen.found["data"] if one["id"] == "hiapi")
+    assert (account["in_flight_limit"], account["requests_limit"]) == (10, 60)
+    assert "waiting" in told.out
+    assert "hiapi" in told.out
+
+
+def test_an_account_is_resumed_by_command(up: Up) -> None:
+    resumed = up.cli("upstreams", "resume", "hiapi", "--json")
+
+    assert (resumed.found["id"], resumed.found["shut"]) == ("hiapi", [])
+
+
 def test_a_fault_is_armed_told_and_withdrawn_by_command(up: Up) -> None:
     armed = up.cli("simulate", "add", "callback-repeated", "n=2", "--times", "3", "--match", "prompt=nobody asks this", "--json")
     listed = up.cli("simulate", "list", "--armed")
@@ -190,7 +205,9 @@ def test_the_key_is_never_shown(up: Up) -> None:
     assert secret not in done.out + done.err
 
 
-@pytest.mark.parametrize("verb", ["demo", "up", "create", "show", "list", "watch", "cancel", "retry", "reconcile", "redrive"])
+@pytest.mark.parametrize(
+    "verb", ["demo", "up", "create", "show", "list", "watch", "cancel", "retry", "upstreams", "reconcile", "redrive"]
+)
 def test_every_verb_explains_itself(verb: str) -> None:
     done = darkroom(verb, "--help")
 
@@ -202,7 +219,7 @@ def test_help_lists_every_verb_of_the_interface() -> None:
     told = darkroom("--help").out
 
     about_tasks = ("create", "show", "list", "watch", "cancel", "retry")
-    verbs = ("demo", "up", *about_tasks, "reconcile", "redrive", "keys", "secrets", "simulate")
+    verbs = ("demo", "up", *about_tasks, "upstreams", "reconcile", "redrive", "keys", "secrets", "simulate")
     assert [verb for verb in verbs if f"\n  {verb} " not in told] == []
 
 

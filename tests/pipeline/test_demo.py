@@ -12,7 +12,7 @@ from tests.pipeline.running import command, environment
 
 
 @pytest.mark.slow
-def test_the_demo_tells_five_stories_saves_three_pictures_and_ends_with_0_within_a_minute(tmp_path: Path) -> None:
+def test_the_demo_tells_five_stories_takes_five_ways_saves_eight_pictures_and_ends_with_0_within_a_minute(tmp_path: Path) -> None:
     began = time.monotonic()
 
     done = subprocess.run(
@@ -21,7 +21,7 @@ def test_the_demo_tells_five_stories_saves_three_pictures_and_ends_with_0_within
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert time.monotonic() - began < 60
-    assert done.stdout.count("✓") == 6
+    assert done.stdout.count("✓") == 7
     rows = {line.split("│")[1].split()[0]: line for line in done.stdout.splitlines() if line.startswith("│ ")}
     assert set(rows) >= {"1", "2", "3", "4", "5"}
     assert [rows[number].split("│")[2].strip() for number in "12345"] == [
@@ -33,8 +33,10 @@ def test_the_demo_tells_five_stories_saves_three_pictures_and_ends_with_0_within
     ]
     assert [rows[number].split("│")[5].strip() for number in "12345"] == ["1", "1", "1", "0", "0"]
     pictures = sorted((tmp_path / "demo-output").glob("*.png"))
-    assert [picture.name[0] for picture in pictures] == ["1", "2", "3"]
-    for picture in pictures:
+    assert [picture.name[0] for picture in pictures] == ["1", "2", "3", "c"]
+    ways = sorted((tmp_path / "demo-output" / "five-ways").iterdir())
+    assert [way.stem for way in ways] == ["hiapi", "hiapi_chat", "hiapi_images", "pixapi", "pixapi_images"]
+    for picture in (*pictures, *ways):
         Image.open(picture).verify()
     assert "\x1b" not in done.stdout
 

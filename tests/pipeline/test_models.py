@@ -26,14 +26,14 @@ def test_models_are_listed_in_columns_and_as_json(up: Up) -> None:
     assert set(lines) == {"model", *(model["id"] for model in found["data"])}
     assert "W*H" in lines["qwen-image-2.0"]
     assert "up to 5" in lines["gpt-image-2/image-to-image"]
-    assert "not available" in lines["gpt-image-2-beta"]
+    assert "not available" not in told.out
 
 
 def test_a_model_is_shown_by_any_of_its_names(up: Up) -> None:
     told, found = up.cli("models", "show", "pixapi/nano-banana"), up.cli("models", "show", "qwen-image-2.0")
     unknown = up.cli("models", "show", "qwen-image")
 
-    assert told.out.startswith("pixapi/gemini-2.5-flash-image  not available")
+    assert told.out.startswith("pixapi/gemini-2.5-flash-image")
     assert next(line.split()[:2] for line in found.out.splitlines() if line.startswith("aspect_ratio")) == [
         "aspect_ratio",
         "size",

