@@ -4,13 +4,14 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import functions.api.app as api
 import functions.receive_callback.app as receive_callback
 import functions.reconcile_tasks.app as reconcile_tasks
 import functions.work_tasks.app as work_tasks
+from darkroom.domain.admission import Limits
 from darkroom.settings import read_settings
 from darkroom.wiring import Services
 from tests.support.metered_world import TABLE, furnish, variables
@@ -67,6 +68,7 @@ class Driven:
         self._services = services
         self._ahead = 0.0
         services.clock = self.clock
+        services.sleep = self.pass_time
 
     def clock(self) -> float:
         return time.time() + self._ahead
@@ -75,6 +77,11 @@ class Driven:
         """Let the pipeline believe that so much time has gone by."""
         self._ahead += seconds
 
+    def allow(self, *, in_flight: int) -> None:
+        """Let the upstream take so many tasks at a time."""
+        limits = {"hiapi": Limits(account="hiapi", in_flight=in_flight)}
+        self._services.settings = replace(self._services.settings, limits=limits)
+
     def status(self) -> str:
         """Of the task that was ordered last."""
         task = max(pk for pk, sk in self.aws.tables[TABLE].items if sk == "state")
@@ -82,13 +89,14 @@ class Driven:
         assert found is not None
         return found.status.value
 
-    def create(self, prompt: str = SHORT_PROMPT, **headers: str) -> dict[str, Any]:
+    def create(self, prompt: str = SHORT_PROMPT, *, preset: str | None = None, **headers: str) -> dict[str, Any]:
         """The API's answer to a new order."""
-        answer: dict[str, Any] = api.handler(request("POST", "/v1/tasks", order(prompt), **headers), Context())
+        body = {"preset": preset, "input": {"prompt": prompt}} if preset else order(prompt)
+        answer: dict[str, Any] = api.handler(request("POST", "/v1/tasks", body, **headers), Context())
         return answer
 
     def read(self, path: str, **headers: str) -> dict[str, Any]:
-        answer: dict[str, Any] = api.handler(request("GET", path, **headers), Context())
+        answer: dict[str, Any] = api.handler(request("GET", path, None, **headers), Context())
         return answer
 
     def succeed(self, *, picture_bytes: int = 100_000) -> Taken:

@@ -12,8 +12,8 @@ from tests.budgets.driven import Driven, Used
 from tests.support.loopback import Reply
 
 LONG_PROMPT = " ".join(f"{number * 7919 % 65_521:x}" for number in range(300))
-SWEEP_READS = 4.0
-"""Read units of a sweep that finds nothing: half a unit for each of the eight shards."""
+SWEEP_READS = 6.0
+"""Read units of a sweep that finds nothing: half a unit for each of the eight shards, and one for each of two accounts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,13 +83,57 @@ def _lost_callback(darkroom: Driven) -> None:
     darkroom.work()
 
 
-def _refused_at_first(darkroom: Driven) -> None:
-    """The upstream says 429 to the order, and takes it at the first sweep after."""
+def _busy_once(darkroom: Driven) -> None:
     busy = {"code": 429, "message": "rate limit", "data": None, "error_code": "rate_limit_exceeded"}
     darkroom.upstream.next_replies.append(Reply(status=429, headers={"Retry-After": "5"}, body=json.dumps(busy).encode()))
+
+
+def _with_fallbacks(darkroom: Driven) -> None:
+    darkroom.create(preset="poster")
+    darkroom.call_back(darkroom.succeed())
+
+
+def _falls_back(darkroom: Driven) -> None:
+    """The upstream says 429 to the preset's model, and a worker asks for the next one."""
+    _busy_once(darkroom)
+    darkroom.create(preset="poster")
+    darkroom.pass_time(6)
+    darkroom.work()
+    darkroom.call_back(darkroom.succeed())
+
+
+def _fails_for_nothing(darkroom: Driven) -> None:
+    """The model is down; a sweep has it tried again."""
+    down = {"code": 400, "message": "model unavailable", "data": None, "error_code": "MODEL_UNAVAILABLE"}
+    darkroom.upstream.next_replies.append(Reply(status=400, body=json.dumps(down).encode()))
     darkroom.create()
     darkroom.pass_time(61)
     darkroom.tick()
+    darkroom.work()
+    darkroom.call_back(darkroom.succeed())
+
+
+def _refused_at_first(darkroom: Driven) -> None:
+    """The upstream says 429 to the order, and takes it when it may be asked again."""
+    _busy_once(darkroom)
+    darkroom.create()
+    darkroom.pass_time(6)
+    darkroom.work()
+    darkroom.call_back(darkroom.succeed())
+
+
+def _full(darkroom: Driven) -> None:
+    """Somebody else's task has the only slot."""
+    darkroom.allow(in_flight=1)
+    darkroom.create()
+
+
+def _waits(darkroom: Driven) -> None:
+    before = darkroom.upstream.last
+    darkroom.create()
+    darkroom.upstream.succeed(before, picture_bytes=100_000)
+    darkroom.call_back(before)
+    darkroom.work()
     darkroom.call_back(darkroom.succeed())
 
 
@@ -129,43 +173,78 @@ def _after_the_key_cache(darkroom: Driven) -> None:
     darkroom.pass_time(61)
 
 
+SLOT_WRITES, SLOT_READS = 2.0, 1.5
+"""What admission takes of a task that finds a slot free: the account's row, written twice and read twice, once for half."""
+
 SCENARIOS = (
-    # Born: row, entry in both indexes; submitted; storing; closed, and out of the index of what is due.
-    Scenario(name="happy path", act=_plainly, ends="succeeded", cost=Cost(write=7, read=1, posts=1, uploads=1)),
-    Scenario(name="with an Idempotency-Key", act=_with_key, ends="succeeded", cost=Cost(write=8, read=1, posts=1, uploads=1)),
+    # A slot taken and handed on: 2. Born: row, entry in both indexes; submitted; storing; closed, and out of the index of what
+    # is due. Read: the account when the slot is taken, the task and the account when its news comes.
+    Scenario(name="happy path", act=_plainly, ends="succeeded", cost=Cost(write=9, read=2.5, posts=1, uploads=1)),
+    Scenario(name="with an Idempotency-Key", act=_with_key, ends="succeeded", cost=Cost(write=10, read=2.5, posts=1, uploads=1)),
     Scenario(
         name="a long prompt",
         act=lambda darkroom: _plainly(darkroom, LONG_PROMPT),
         ends="succeeded",
-        cost=Cost(write=9, read=1, posts=1, uploads=1),
+        cost=Cost(write=11, read=2.5, posts=1, uploads=1),
     ),
     Scenario(name="replay of a known key", before=_with_key, act=_replay, cost=Cost(write=1, read=1)),
     Scenario(name="repeated callback", before=_plainly, act=_repeat, cost=Cost(write=0, read=1)),
-    Scenario(name="failure", act=_failing, ends="failed", cost=Cost(write=6, read=1, posts=1)),
+    Scenario(name="failure", act=_failing, ends="failed", cost=Cost(write=8, read=2.5, posts=1)),
     # The read looks for what the upstream said last, which the answer shows.
-    Scenario(name="refused by the upstream", act=_refused, ends="failed", cost=Cost(write=5, read=1, posts=1)),
-    # Look, news, the worker's own lease on the row, closed: 3 + 1 + 1 + 2.
+    Scenario(name="refused by the upstream", act=_refused, ends="failed", cost=Cost(write=7, read=2.5, posts=1)),
+    # Look, the request for it, news, the worker's own lease on the row, closed: 3 + 1 + 1 + 1 + 2.
     Scenario(
         name="lost callback",
         act=_lost_callback,
         ends="succeeded",
-        cost=Cost(write=11, read=2, posts=1, gets=1, uploads=1, messages=1, sweeps=1),
+        cost=Cost(write=14, read=5, posts=1, gets=1, uploads=1, messages=1, sweeps=1),
     ),
-    # The index key moves. A look that finds the task a phase further on writes that down, for one unit more.
-    Scenario(name="one look", before=_ordered_and_seen, act=_look, ends="running", cost=Cost(write=3, read=1, gets=1, sweeps=1)),
-    Scenario(name="one look that sees progress", before=_ordered, act=_look, cost=Cost(write=4, read=1, gets=1, sweeps=1)),
-    # Beside the happy path: the wait and the look each move the index key, and the second POST is announced.
+    # The index key moves, and a request is reserved. A look that finds the task a phase further on writes that down, for one
+    # unit more.
+    Scenario(
+        name="one look", before=_ordered_and_seen, act=_look, ends="running", cost=Cost(write=4, read=2.5, gets=1, sweeps=1)
+    ),
+    Scenario(name="one look that sees progress", before=_ordered, act=_look, cost=Cost(write=5, read=2.5, gets=1, sweeps=1)),
+    # The queue's row twice, the row that says "submitting", its own handing on: 4 more than without admission. The other's
+    # end is in here too: storing, handing on, closed, and out of the index: 4 writes, 2 reads and a picture.
+    Scenario(
+        name="a wait for a slot",
+        before=_full,
+        act=_waits,
+        ends="succeeded",
+        cost=Cost(write=11 + 4, read=7.5 + 2, posts=1, uploads=2, messages=1),
+    ),
+    # Beside the happy path: the account's pause and the new slot, the queue's row twice, a move of the index key (3), and the
+    # row that says "submitting" again.
     Scenario(
         name="429 at first",
         act=_refused_at_first,
         ends="succeeded",
-        cost=Cost(write=14, read=2, posts=2, uploads=1, sweeps=1),
+        cost=Cost(write=17, read=10, posts=2, uploads=1, messages=1),
+    ),
+    Scenario(
+        name="with fallbacks in hand", act=_with_fallbacks, ends="succeeded", cost=Cost(write=9, read=2.5, posts=1, uploads=1)
+    ),
+    # Beside the happy path: the next attempt, what it sends, that it is being sent; the request, which leaves the fuller row
+    # and is read from its own; a slot for each attempt, and the pause that the 429 asks for.
+    Scenario(
+        name="refused, the next model serves",
+        act=_falls_back,
+        ends="succeeded",
+        cost=Cost(write=16, read=7.5, posts=2, uploads=1, messages=1),
+    ),
+    # As above; the wait and the look each move the index key.
+    Scenario(
+        name="failed for nothing, tried again",
+        act=_fails_for_nothing,
+        ends="succeeded",
+        cost=Cost(write=20, read=9, posts=2, uploads=1, messages=1, sweeps=1),
     ),
     Scenario(
         name="a key that is not in the cache",
         before=_after_the_key_cache,
         act=_plainly,
         ends="succeeded",
-        cost=Cost(write=7, read=1.5, posts=1, uploads=1),
+        cost=Cost(write=9, read=3, posts=1, uploads=1),
     ),
 )

@@ -11,5 +11,5 @@ def test_a_task_costs_what_its_budget_says(darkroom: Driven, scenario: Scenario)
     assert measure(darkroom, scenario) == scenario.cost
 
 
-def test_a_sweep_that_finds_nothing_costs_half_a_read_unit_for_each_shard(darkroom: Driven) -> None:
+def test_a_sweep_that_finds_nothing_costs_half_a_read_unit_for_each_shard_and_one_for_each_account(darkroom: Driven) -> None:
     assert darkroom.used(darkroom.tick).units == (0, SWEEP_READS)

@@ -1,0 +1,121 @@
+"""Cold start: from exec to the first request for work, through AWS's own runtime client, on what `sam build` made."""
+
+import random
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from statistics import median
+
+from tests.benchmarks.bench import Bench, World
+from tests.benchmarks.child import Child, Package, cachegrind, instructions
+from tests.benchmarks.figures import Figure, Section
+from tests.benchmarks.orders import Orders
+from tests.support.tools import lambda_python
+
+GOALS = {"receive_callback": 0.50, "api": 0.70, "reconcile_tasks": 0.55, "work_tasks": 0.55}
+_ROUNDS = 7
+_M = 1e6
+
+
+def cold_start(bench: Bench) -> Section:
+    """INIT of every function, and of a handler with all of Powertools."""
+    with bench.world() as world:
+        packages = [*(world.ours(folder) for folder in GOALS), world.peer(), world.bare()]
+        trimmed = world.peer(trimmed=True)
+        bench.progress("cold start: instructions")
+        with ThreadPoolExecutor(2) as pool:
+            counts = list(pool.map(lambda one: init_instructions(bench, one[0], one[1]), enumerate([*packages, trimmed])))
+        bench.progress("cold start: wall clock")
+        walls = init_walls(packages)
+        bench.progress("cold start: the first answer")
+        first = _first_answers(world)
+    counted = {one.name: count for one, count in zip(packages, counts, strict=False)}
+    return _section(counted, counts[-1], walls, first)
+
+
+def init_instructions(bench: Bench, number: int, package: Package) -> int:
+    """Instructions from exec to the first GET …/next; repeats agree to four digits."""
+    file = bench.folder / f"init-{number}"
+    _initialise(package, cachegrind(file))
+    return instructions(file)
+
+
+def init_walls(packages: Sequence[Package]) -> dict[str, float]:
+    """Median milliseconds; the order changes from round to round, so that a busy moment hits everybody."""
+    seen: dict[str, list[float]] = {one.name: [] for one in packages}
+    chance = random.Random(0)
+    for _ in range(_ROUNDS):
+        for one in chance.sample(packages, len(packages)):
+            seen[one.name].append(_initialise(one, ()) * 1000)
+    return {name: median(values) for name, values in seen.items()}
+
+
+def _initialise(package: Package, tool: Sequence[str]) -> float:
+    """Seconds until the runtime client asks for its first invocation; it is ended then, before it can tear anything down."""
+    with socket.create_server(("127.0.0.1", 0)) as api:
+        api.settimeout(400)
+        function = package.function()
+        env = function.environment("{}:{}".format(*api.getsockname()))
+        command = [*tool, str(lambda_python()), "-m", "awslambdaric", function.handler]
+        began = time.perf_counter()
+        process = subprocess.Popen(command, cwd=function.code, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        connection, _ = api.accept()
+        with connection:
+            asked = connection.recv(4096)
+            took = time.perf_counter() - began
+            process.send_signal(signal.SIGTERM)
+            said, _ = process.communicate()
+    assert b"/invocation/next" in asked, f"{package.name} did not come up:\n{asked.decode()}\n{said.decode()}"
+    return took
+
+
+def _first_answers(world: World) -> dict[str, float]:
+    """Instructions of loading and of the first order's answer together: what is put off until then is not saved."""
+    told = {}
+    for name, orders in (("api", Orders.of_ours(world)), ("peer", Orders.of_peer(world))):
+        file = world.bench.folder / f"first-{name}"
+        with Child(orders.packages[:1], tool=cachegrind(file)) as child:
+            orders.create(child)
+        told[name] = instructions(file) / _M
+    return told
+
+
+def _section(counted: dict[str, int], trimmed: int, walls: dict[str, float], first: dict[str, float]) -> Section:
+    peer, bare = counted["handler"], counted["bare"]
+    figures = [_ratio(name, counted[name], peer, bare, goal) for name, goal in GOALS.items()]
+    first_answer = Figure(name="api, first answer included / peer", ours=first["api"] / first["peer"], peer=1.0)
+    names = {"handler": "full Powertools", "bare": "a function that does nothing"}
+    rows = [["", "M instr.", "above bare / peer", "/ peer", "/ trimmed peer", "wall ms", "wall / bare"]]
+    for name, count in counted.items():
+        rows.append(
+            [
+                names.get(name, name),
+                f"{count / _M:,.1f}",
+                f"{(count - bare) / (peer - bare):.3f}",
+                f"{count / peer:.3f}",
+                f"{count / trimmed:.3f}",
+                f"{walls[name]:.0f}",
+                f"{walls[name] / walls['bare']:.1f}",
+            ]
+        )
+    return Section(
+        title="Cold start",
+        about=(
+            "Instructions from exec to the first request for work, through awslambdaric, on the artefacts of `sam build` "
+            "(valgrind's cachegrind, PYTHONHASHSEED=0: repeats agree to four digits). What Python and the runtime client need "
+            "before they come to us, a function that does nothing, is taken off both sides of the judged ratio. The peer is one "
+            "handler with Logger, Metrics, Tracer, resolver with validation, parser, idempotency and a boto3 resource; its "
+            "layer is made by our own recipe, compiled alike, with its packages as pip installs them. In the column *trimmed "
+            "peer* it was cut down as ours is. Our functions open their connections to AWS during INIT; the peer does not."
+        ),
+        figures=[*figures, first_answer],
+        tables=[rows],
+        notes=[f"The trimmed peer needs {trimmed / _M:,.1f} M instructions. Wall clock is told, never judged."],
+    )
+
+
+def _ratio(name: str, ours: int, peer: int, bare: int, goal: float) -> Figure:
+    return Figure(name=f"{name}, INIT / peer", ours=(ours - bare) / (peer - bare), peer=1.0, floor=0.0, goal=goal, digits=3)

@@ -1,0 +1,65 @@
+"""Write what was found as a page of the documentation: docs/performance.md, and its plots beside it."""
+
+import os
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.benchmarks.figures import HEAD, Section
+from tests.support.tools import lambda_python, run
+
+_INTRODUCTION = """# What it costs, measured
+
+Written by `make bench` on {date}; do not edit. Machine: {machine}, {processors} processors, with a load of {load} when it began;
+Python {python}.
+
+Counts (units, requests, instructions, bytes) repeat exactly or to four digits and are what goals are set for. Milliseconds
+depend on the machine and are only told. The exact ones are also kept by tests/budgets in every test run. A goal that is missed
+says so.
+"""
+
+
+def write_page(folder: Path, sections: Sequence[Section], *, load: float) -> None:
+    """Replace performance.md below `folder`, and the plots in performance/; `load` is how busy the machine was before."""
+    plots = folder / "performance"
+    plots.mkdir(exist_ok=True)
+    parts = [_introduction(load), _missed(sections), *map(_section, sections)]
+    (folder / "performance.md").write_text("\n".join(parts))
+    for plot in (plot for section in sections for plot in section.plots):
+        (plots / plot.file).write_text(plot.svg)
+
+
+def _introduction(load: float) -> str:
+    python = run(lambda_python(), "-c", "import platform; print(platform.python_version())").strip()
+    machine = f"{platform.system()} {platform.machine()}"
+    date = datetime.now(UTC).strftime("%Y-%m-%d")
+    return _INTRODUCTION.format(date=date, machine=machine, processors=os.cpu_count() or 1, python=python, load=f"{load:.1f}")
+
+
+def _missed(sections: Sequence[Section]) -> str:
+    missed = [f"* {section.title}: {figure.name}" for section in sections for figure in section.missed]
+    return "\n".join(["**Goals missed:**", "", *missed, ""]) if missed else "Every goal is met.\n"
+
+
+def _section(section: Section) -> str:
+    parts = [f"## {section.title}", "", section.about, ""]
+    if section.figures:
+        parts += [*_table([HEAD, *(figure.cells() for figure in section.figures)]), ""]
+    for rows in section.tables:
+        parts += [*_table(rows), ""]
+    for plot in section.plots:
+        parts += [f"![{plot.title}](performance/{plot.file})", ""]
+    for note in section.notes:
+        parts += [note, ""]
+    return "\n".join(parts)
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    head, *body = rows
+    line = "|" + "|".join("---" if number == 0 else "---:" for number in range(len(head))) + "|"
+    return [_row(head), line, *map(_row, body)]
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"

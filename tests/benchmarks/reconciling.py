@@ -1,0 +1,142 @@
+"""Reconciling at scale: a thousand silent tasks at a slow upstream, and tables in which almost nothing is due."""
+
+import base64
+import json
+import time
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+from darkroom.adapters import rows
+from darkroom.domain.ids import task_id
+from darkroom.domain.task import Phase, Request, Task, TaskError
+from darkroom.edge.sweep import THREADS
+from tests.benchmarks.bench import Bench, World
+from tests.benchmarks.child import Child
+from tests.benchmarks.figures import Figure, Section
+from tests.support.expressions import Item
+from tests.support.metered_world import TABLE
+from tests.support.requests import OWNER
+from tests.support.wire_upstream import Taken
+
+OVERDUE, LATENCY_S = 1000, 0.1
+SIZES = (1_000, 100_000, 1_000_000)
+_FEW_OVERDUE = 50
+_M = 1e6
+
+
+def reconciling(bench: Bench) -> Section:
+    """Wall clock and processor time of a large sweep, read units of sweeps over large tables."""
+    bench.progress(f"reconcile: {OVERDUE:,} tasks at {LATENCY_S * 1000:g} ms")
+    with bench.world(latency_s=LATENCY_S) as world:
+        wall, look_ms, items = _sweep(world)
+    ideal = OVERDUE / THREADS * LATENCY_S
+    told = ", ".join(f"{name} {one / OVERDUE * 1000:.2f} ms" for name, one in sorted(items.items()))
+    read = {}
+    for size in SIZES:
+        bench.progress(f"reconcile: a table of {size:,} rows")
+        with bench.world() as world:
+            read[size] = _read_units(world, size)
+    return Section(
+        title="Reconcile at scale",
+        about=(
+            f"{OVERDUE:,} overdue tasks that are still generating, in a warm function, {THREADS} looks at a time, every answer "
+            f"of the upstream after {LATENCY_S * 1000:g} ms: the ideal is {ideal:.2f} s. A poll is the request to the upstream; "
+            "a look is the poll with "
+            f"the row's read and its conditional write. Read units: one sweep over tables of different sizes with {_FEW_OVERDUE} "
+            "overdue tasks in each."
+        ),
+        figures=[
+            Figure(name="wall / ideal", ours=wall / ideal, floor=1.0, goal=1.15),
+            Figure(name="CPU per poll", unit="ms", ours=items["upstream GET"] / OVERDUE * 1000, goal=0.6, floor=0.04),
+            Figure(name="CPU per whole look", unit="ms", ours=look_ms),
+            *(
+                Figure(name=f"read units, {size:,} rows", ours=units, goal=read[SIZES[0]], digits=1)
+                for size, units in read.items()
+            ),
+        ],
+        notes=[f"CPU of a look, itemised: {told}."],
+    )
+
+
+def _sweep(world: World) -> tuple[float, float, dict[str, float]]:
+    """Seconds, milliseconds of processor time per look, and where it went."""
+    table = world.aws.tables[TABLE]
+    with Child([world.ours("reconcile_tasks")]) as child:
+        table.load(_overdue(world, THREADS))
+        child.call("reconcile_tasks", {})
+        table.load(_overdue(world, OVERDUE))
+        child.watch()
+        cpu, began = child.cpu_s(), time.monotonic()
+        report = child.call("reconcile_tasks", {})
+        wall, look = time.monotonic() - began, (child.cpu_s() - cpu) / OVERDUE * 1000
+        items = child.items()
+    assert report["looked_at"] == OVERDUE, report
+    return wall, look, items
+
+
+def _read_units(world: World, size: int) -> float:
+    """What one sweep reads, over a table in which nearly everything has ended or is not due."""
+    table = world.aws.tables[TABLE]
+    table.load(_quiet(size - _FEW_OVERDUE))
+    table.load(_overdue(world, _FEW_OVERDUE))
+    with Child([world.ours("reconcile_tasks")]) as child:
+        before = world.aws.meter
+        report = child.call("reconcile_tasks", {})
+        used = world.aws.meter - before
+    assert report["looked_at"] == _FEW_OVERDUE, report
+    return used.read_units
+
+
+def _overdue(world: World, count: int) -> Iterator[Item]:
+    """Rows of running tasks whose look is due; the upstream knows them."""
+    for number in range(count):
+        taken = f"tk-hiapi-01HZTQ8BX2N3{number:014d}"
+        data = {"taskId": taken, "model": "gpt-image-2/text-to-image", "status": "handling"}
+        world.upstream.tasks[taken] = Taken(taken, "", data)
+        yield _wire(_running(number, taken, due=-1.0))
+
+
+def _quiet(count: int) -> Iterator[Item]:
+    """Nine of ten have ended; the tenth is looked at later."""
+    ended, later = _wire(_ended()), _wire(_running(0, "tk-hiapi-1", due=3600.0))
+    for number in range(count):
+        name = f"task_{number:026d}"
+        row = ended if number % 10 else later
+        changed = {"pk": {"S": name}, "listed_as": {"S": name}}
+        if row is later:
+            changed["due_shard"] = {"S": rows.due_shard(zlib.crc32(name.encode()) % rows.SHARDS)}
+        yield {**row, **changed}
+
+
+def _running(number: int, upstream_task_id: str, *, due: float) -> Task:
+    now = time.time()
+    return Task(
+        id=task_id(now, number.to_bytes(10, "big")),
+        owner=OWNER,
+        upstream="hiapi",
+        model="gpt-image-2/text-to-image",
+        timeout_s=1800,
+        created_at=now - 90,
+        phase=Phase.GENERATING,
+        next_check_at=now + due,
+        callback_expected=True,
+        upstream_task_id=upstream_task_id,
+        first_sent_at=now - 90,
+        submitted_at=now - 89,
+        version=2,
+        request=Request(input={"prompt": "a red kite"}, body=b'{"model":"m","input":{"prompt":"a red kite"}}', metadata={}),
+    )
+
+
+def _ended() -> Task:
+    return _running(0, "tk-hiapi-0", due=0.0).failed(
+        time.time(), TaskError(code="generation_failed", message="no reason"), by="poll"
+    )
+
+
+def _wire(task: Task) -> Item:
+    """The row as it stands on the wire."""
+    row = rows.state_row(task, retention_days=30, born=True)
+    wired: dict[str, Any] = json.loads(json.dumps(row, default=lambda raw: base64.b64encode(raw).decode()))
+    return wired

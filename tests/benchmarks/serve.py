@@ -1,0 +1,117 @@
+"""Run built handlers in one process and answer questions about it: a program of its own, which imports nothing but them.
+
+    python serve.py api=FOLDER/app.py:handler receive_callback=FOLDER/app.py:handler
+
+Each line of standard input is a question in JSON, each line of standard output its answer; what the handlers print is kept aside.
+"""
+
+import importlib.util
+import json
+import os
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Handler = Callable[[Any, Any], Any]
+
+
+class Context:
+    """What Lambda tells a handler about an invocation."""
+
+    function_name = "darkroom"
+    memory_limit_in_mb = 256
+    invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:darkroom"
+    aws_request_id = "8ac11e76-5c0c-4dc6-8f72-2d0e7e6f9d11"
+
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        return 290_000
+
+
+def load(where: str, name: str) -> Handler:
+    """The handler at `path:attribute`; every function's module is called app."""
+    path, _, attribute = where.rpartition(":")
+    spec = importlib.util.spec_from_file_location(f"app_of_{name}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    handler: Handler = getattr(module, attribute)
+    return handler
+
+
+def peak_kb() -> int:
+    """The largest resident size since it was last forgotten."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+
+def forget_peak() -> int:
+    Path("/proc/self/clear_refs").write_text("5")
+    return peak_kb()
+
+
+class Items:
+    """Processor time of this process by what it went to: each call to AWS by its operation, and requests to the upstream."""
+
+    def __init__(self) -> None:
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+
+    def watch(self) -> None:
+        """From now on; a call inside another one counts for the outer one only."""
+        import botocore.client
+        import httpx
+
+        aws: Any = botocore.client.BaseClient
+        upstream: Any = httpx.Client
+        aws._make_api_call = self._timed(aws._make_api_call, str)
+        upstream.send = self._timed(upstream.send, lambda request: f"upstream {request.method}")
+
+    def _timed(self, work: Callable[..., Any], name: Callable[[Any], str]) -> Callable[..., Any]:
+        """`work`, whose first argument after the object says what it is."""
+
+        def call(this: Any, first: Any, *args: Any, **kwargs: Any) -> Any:
+            began = time.thread_time()
+            try:
+                return work(this, first, *args, **kwargs)
+            finally:
+                self.seconds[name(first)] += time.thread_time() - began
+
+        return call
+
+
+def serve(handlers: dict[str, Handler], answers: Any) -> None:
+    """Answer until standard input ends."""
+    items = Items()
+    asked: dict[str, Callable[[], Any]] = {
+        "peak": peak_kb,
+        "forget_peak": forget_peak,
+        "cpu": time.process_time,
+        "watch": items.watch,
+        "items": lambda: items.seconds,
+    }
+    for line in sys.stdin:
+        question = json.loads(line)
+        ask = asked.get(question.get("ask"))
+        value = ask() if ask else handlers[question["to"]](question["event"], Context())
+        answers.write(json.dumps(value) + "\n")
+        answers.flush()
+
+
+def main() -> None:
+    answers = os.fdopen(os.dup(1), "w")
+    sys.stdout = open(os.environ.get("BENCHMARK_LOG", os.devnull), "w")  # noqa: SIM115  (open to the end)
+    handlers = {name: load(where, name) for name, _, where in (one.partition("=") for one in sys.argv[1:])}
+    answers.write('"ready"\n')
+    answers.flush()
+    serve(handlers, answers)
+    sys.stdout.flush()
+    # Lambda never tears a process down, so what that costs is not counted.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
