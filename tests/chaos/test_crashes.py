@@ -39,7 +39,8 @@ def test_every_port_is_killed_at_both_sides_of_what_it_does() -> None:
 
     effects = {one for one in reached if not one.endswith((":done", ".chunk"))}
     assert {f"{one}:done" for one in effects} <= reached
-    assert {one.partition(".")[0] for one in reached} == {"tasks", "claims", "bucket", "downloads", "queue", "upstream"}
+    ports = {"tasks", "claims", "bucket", "downloads", "queue", "upstream", "accounts"}
+    assert {one.partition(".")[0] for one in reached} == ports
 
 
 class Announcing(World):

@@ -38,6 +38,45 @@ def test_an_upstream_that_wants_to_be_left_alone_while_the_task_expires(life: Pi
     checked(life)
 
 
+def test_a_token_under_a_key_that_was_retired_two_days_ago(life: Pipeline) -> None:
+    life.begin(silent=False, after=3000.0, fuse=None)
+    life.rotate_secrets()
+    for _ in range(3):
+        life.go_on(seconds=90_000.0)
+    life.repeat_news(which=0, trusted=True)
+
+    checked(life)
+
+
+def test_an_upstream_that_wants_to_be_left_alone_instead_of_confirming_a_lie(life: Pipeline) -> None:
+    life.begin(silent=False, after=300.0, fuse=None)
+    life.refuse_looks(kind="429", times=1)
+    life.forge(how="unsigned lie", which=0)
+
+    checked(life)
+
+
+def test_an_upstream_that_wants_to_be_left_alone_instead_of_naming_a_fresh_url(life: Pipeline) -> None:
+    life.begin(silent=True, after=0.0, fuse=None)
+    life.lose_answers(times=1)
+    life.refuse_looks(kind="429", times=1)
+    life.order(
+        key="a",
+        prompt="a kite",
+        timeout_s=60,
+        ends=Says.SUCCEEDED,
+        after=0.0,
+        answers="no picture",
+        called_back=False,
+        trusted=False,
+    )
+    life.kill(boundaries=0, seconds=1900.0)
+    life.repeat_news(trusted=True, which=0)
+    life.kill(boundaries=13, seconds=1.0)
+
+    checked(life)
+
+
 def test_a_table_that_is_away_while_a_worker_reads_what_to_send(life: Pipeline) -> None:
     life.begin(silent=True, after=20.0, fuse=None)
     life.order(
@@ -62,3 +101,27 @@ def test_a_refusal_that_is_overtaken_by_the_repeat_of_its_own_request(race: Race
     ring = race.run(seldom(seed))
 
     ring.witness.check(f"seed {seed}")
+
+
+def test_a_message_that_could_not_be_worked_and_comes_back_while_the_task_waits(life: Pipeline) -> None:
+    life.begin(silent=True, after=0.0, fuse=None, synchronous=False)
+    life.go_on(seconds=1.0)
+    life.refuse_posts(kind="429", times=1)
+    life.break_down(boundary="tasks.get", times=20, seconds=1.0)
+    life.order(
+        key="b",
+        prompt="a kite",
+        timeout_s=60,
+        ends=Says.SUCCEEDED,
+        after=0.0,
+        answers="at once",
+        called_back=False,
+        trusted=False,
+        inside=False,
+        models=1,
+        passing=False,
+        retries=0,
+    )
+    life.go_on(seconds=1900.0)
+
+    checked(life)

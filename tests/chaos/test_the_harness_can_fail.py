@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from darkroom.domain.task import Phase, Task
+from darkroom.domain.admission import Account
+from darkroom.domain.task import IN_FLIGHT, Phase, Task, TaskError
 from darkroom.ports import Accepted, Body, Job
 from darkroom.usecases.cancel_task import Cancel
 from darkroom.usecases.create_task import Created
@@ -18,6 +19,7 @@ from tests.support.crashes import single_crashes
 from tests.support.gateway import Gateway
 from tests.support.meetings import RACES
 from tests.support.memory import MemoryBucket, MemoryTasks, Stored
+from tests.support.memory_accounts import MemoryAccounts
 from tests.support.model import made_up_lives
 from tests.support.races import few_switches, random_schedules
 from tests.support.stories import STORIES
@@ -46,6 +48,13 @@ class LastOneWins(MemoryTasks):
 
     def move(self, before: Task, after: Task) -> None:
         MemoryTasks.move(self, self.tasks[before.id] if after.is_terminal else before, after)
+
+
+class Rewriting(MemoryTasks):
+    """A table that does not give back what was kept for an attempt."""
+
+    def keep_sent(self, task: Task, body: bytes, *, good_for_s: float) -> bytes:
+        return MemoryTasks.keep_sent(self, task, body, good_for_s=good_for_s) + b" " * task.looks
 
 
 class Careless(MemoryBucket):
@@ -82,6 +91,10 @@ class Overwrites(WithTable):
     broken = LastOneWins
 
 
+class Refreezes(WithTable):
+    broken = Rewriting
+
+
 class KeepsHalves(World):
     def __init__(self, **how: Any) -> None:
         super().__init__(**how)
@@ -104,6 +117,10 @@ class SendsAgain(World):
         if job.do == "submit" and task.phase is Phase.SUBMITTING:
             self.change(task.id, phase=Phase.ACCEPTED)
         return super().work(job)
+
+
+class SendsOnceMore(SendsAgain):
+    """The same, of a synchronous upstream."""
 
 
 class Renamed(Gateway):
@@ -144,22 +161,77 @@ class Flatters(World):
 
     def cancel(self, task_id: str) -> tuple[Cancel, Task]:
         task = self.task(task_id)
+        if task.is_terminal:
+            return super().cancel(task_id)
         after = task.canceled(self.now, charged="no", by="cancel")
         self.tasks.move(task, after)
         return Cancel.CANCELED, after
 
 
-class Nagging(World):
-    """Does not listen to `Retry-After`."""
+class RetriesBlindly(World):
+    """Tries once more whatever has failed, as if nothing had been spent."""
+
+    def call_back(self, task_id: str, **how: Any) -> Received:
+        task = self.task(task_id)
+        if task.phase in IN_FLIGHT and task.attempt == 1:
+            self.tasks.move(task, task.again(self.now, TaskError(code="generation_failed", message="no", charged="no")))
+        return super().call_back(task_id, **how)
+
+
+class WithAccounts(World):
+    """A world over broken accounts."""
+
+    broken: type[MemoryAccounts] = MemoryAccounts
 
     def __init__(self, **how: Any) -> None:
         super().__init__(**how)
-        self.tasks = Impatient(clock=self.clock, on_call=self._on_call)
+        self.accounts = self.broken(on_call=self._on_call)
+        self.admission = replace(self.admission, accounts=self.accounts)
 
 
-class Impatient(MemoryTasks):
-    def move(self, before: Task, after: Task) -> None:
-        MemoryTasks.move(self, before, replace(after, next_check_at=self.clock() + 5) if after.phase is Phase.WAITING else after)
+class Impatient(MemoryAccounts):
+    def save(self, before: Account, after: Account) -> None:
+        MemoryAccounts.save(self, before, replace(after, not_before=0.0))
+
+
+class Nagging(WithAccounts):
+    """Does not listen to `Retry-After`."""
+
+    broken = Impatient
+
+
+class Grasping(MemoryAccounts):
+    def save(self, before: Account, after: Account) -> None:
+        MemoryAccounts.save(self, before, replace(after, holders={**before.holders, **after.holders}))
+
+
+class KeepsSlots(WithAccounts):
+    """Never gives a slot back, not even when it is tended."""
+
+    broken = Grasping
+
+
+class Absentminded(MemoryAccounts):
+    def get(self, name: str, *, consistent: bool = False) -> Account:
+        return replace(MemoryAccounts.get(self, name), holders={})
+
+
+class Overbooks(WithAccounts):
+    """Forgets who holds a slot when somebody asks for one."""
+
+    broken = Absentminded
+
+
+class SendsWithoutASlot(World):
+    """A create that does not wait for its slot to be written down."""
+
+    def create(self, **wish: Any) -> Created:
+        kept = self.admission
+        self.admission = replace(kept, accounts=MemoryAccounts())
+        try:
+            return super().create(**wish)
+        finally:
+            self.admission = kept
 
 
 def crashes(world: type[World], story: str) -> Iterator[Trial]:
@@ -172,11 +244,17 @@ CRASHING: Mapping[type[World], tuple[str, int]] = {
     KeepsHalves: ("a picture that comes in many pieces", ONE_END),
     SendsFirst: ("created, called back, stored", PAID_ONCE),
     SendsAgain: ("silent upstream", PAID_ONCE),
+    SendsOnceMore: ("synchronous upstream", PAID_ONCE),
     RenamesRepeats: ("the answer to the POST is lost", PAID_ONCE),
     FetchesFirst: ("the callback comes again and again", ONE_END),
     Gullible: ("a failure is called back", NEVER_FOOLED),
     Flatters: ("canceled while it runs", PAID_ONCE),
+    RetriesBlindly: ("a failure is called back", PAID_ONCE),
+    Refreezes: ("the answer to the second attempt is lost", PAID_ONCE),
     Nagging: ("it has to wait before it is accepted", NEVER_RUDE),
+    KeepsSlots: ("created, called back, stored", NEVER_LOST),
+    Overbooks: ("two wait for the third", NEVER_RUDE),
+    SendsWithoutASlot: ("created, called back, stored", NEVER_RUDE),
 }
 
 
@@ -204,7 +282,7 @@ def test_a_close_that_does_not_look_at_the_version_is_caught_by_a_race(trials: C
 @pytest.mark.parametrize("world", [Forgets, RenamesRepeats, Flatters], ids=lambda world: world.__name__)
 def test_a_broken_pipeline_is_caught_by_a_made_up_life(world: type[World]) -> None:
     with pytest.raises(Broken):
-        made_up_lives(50, steps=20, always_the_same=True, shorten=False, world=world)
+        made_up_lives(100, steps=20, always_the_same=True, shorten=False, world=world)
 
 
 def test_a_story_that_ends_otherwise_than_it_should_is_caught() -> None:

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import re
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +11,13 @@ from typing import Any
 from urllib.parse import quote
 
 from darkroom.observe import logger
+
+TELLING = {
+    "a callback's token": re.compile(r"\b[0-9a-f]{8}\.\d{1,4}\.[0-9a-f]{40}\b"),
+    "a signed URL": re.compile(r"https?://\S+\?\S*(?:sig|X-Amz-|token|expires)", re.IGNORECASE),
+    "an authorization": re.compile(r"(?:Bearer|AWS4-HMAC-SHA256)\s+[A-Za-z0-9]"),
+}
+"""What gives itself away by its form, whoever made it."""
 
 
 class Listener:
@@ -62,3 +70,9 @@ def found(secrets: Mapping[str, str], text: str) -> dict[str, str]:
         for form in {secret, json.dumps(secret)[1:-1], json.dumps(json.dumps(secret))[3:-3], repr(secret)[1:-1], quote(secret)}
         if (at := text.find(form)) >= 0
     }
+
+
+def told(secrets: Mapping[str, str], text: str) -> dict[str, str]:
+    """As `found`, and whatever looks like a token, a signed URL or an Authorization value."""
+    telling = {name: line.search(text) for name, line in TELLING.items()}
+    return found(secrets, text) | {name: match[0] for name, match in telling.items() if match}

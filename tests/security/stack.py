@@ -17,6 +17,7 @@ import functions.reconcile_tasks.app as reconcile_app
 import functions.work_tasks.app as work_app
 from darkroom.adapters.queue import write_job
 from darkroom.adapters.upstreams.hiapi import HiApi
+from darkroom.domain.admission import Limits
 from darkroom.domain.task import Task
 from tests.functions.api.client import DOMAIN, KEY, SECRET, Clock, Context, MemoryServices, event, poster
 from tests.support.memory import MemoryDownloads, MemorySecrets
@@ -63,7 +64,9 @@ class Stack(MemoryServices):
     """All four functions around the same ports in memory."""
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(Clock(), store_retry_s=(0.0,), **settings)
+        # Attacks come in thousands, and none of them is about a slot.
+        wide = {"hiapi": Limits(account="hiapi", in_flight=100_000, per_minute=1_000_000)}
+        super().__init__(Clock(), **({"store_retry_s": (0.0,), "limits": wide} | settings))
         self.http = ScriptedGateway()
         self.downloads = MemoryDownloads()
         self.secrets = MemorySecrets(

@@ -57,6 +57,7 @@ def filled(path: str, door: Door, stack: Stack) -> str:
         "task_id": door.task_id,
         "image_id": image_id(door.task_id, 1, 0),
         "key_id": next(one.id for one in stack.api_keys.list() if one.owner == "dev"),
+        "account_id": "hiapi",
     }
     return re.sub(r"\{(\w+)\}", lambda found: known[found[1]], path)
 

@@ -15,8 +15,8 @@ import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from darkroom.adapters.addresses import is_public
 from darkroom.adapters.downloads import GuardedDownloads
+from darkroom.domain.addresses import is_public
 from darkroom.errors import DownloadError, DownloadInterrupted, OutputRefused
 from tests.security.internet import PUBLIC, Internet, internet
 from tests.support.origin import HOST, Origin, Visit, authority, head, origin

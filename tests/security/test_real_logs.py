@@ -1,13 +1,12 @@
 """The running stack, with processes, sockets and AWS's own client: no canary in anything that it prints or logs."""
 
-import re
 from pathlib import Path
 
 import pytest
 
 from local.client import Api, ApiRefused
 from tests.pipeline.running import Up
-from tests.security.listening import found
+from tests.security.listening import found, told
 
 KEY = "canary-of-the-caller-5d0c2a"
 PROMPT = "canary-of-the-prompt-7d1fe0"
@@ -16,11 +15,6 @@ CANARIES = {
     "the webhook secret": "canary-of-the-webhooks-3c84f0",
     "the prompt": PROMPT,
     "metadata": "canary-of-the-metadata-0aa9f3",
-}
-TELLING = {
-    "a callback's token": re.compile(r"\b[0-9a-f]{8}\.\d{1,4}\.[0-9a-f]{40}\b"),
-    "a signed URL": re.compile(r"https?://\S+\?\S*(?:sig|X-Amz-|token|expires)", re.IGNORECASE),
-    "an authorization": re.compile(r"(?:Bearer|AWS4-HMAC-SHA256)\s+[A-Za-z0-9]"),
 }
 # Each ends by itself within seconds: by a callback, by polling, or by a refusal.
 STORIES = """
@@ -44,12 +38,11 @@ def test_a_running_stack_keeps_its_secrets_to_itself(tmp_path: Path) -> None:
         tasks = [up.ask(f"a heron, {PROMPT} [sim:{story}]") for story in STORIES]
         ended = [up.finish(task) for task in tasks]
         pictures = [up.api.save(image, tmp_path) for task in ended for image in task["images"]]
-    told = log.read_text()
+    written = log.read_text()
 
     assert len(pictures) >= 8
     assert {task["status"] for task in ended} >= {"succeeded", "failed"}
-    assert all(task["id"] in told for task in tasks)
-    assert found(CANARIES | {"a new key": made["key"]}, told) == {}
-    assert {name: line.search(told)[0] for name, line in TELLING.items() if line.search(told)} == {}  # type: ignore[index]
+    assert all(task["id"] in written for task in tasks)
+    assert told(CANARIES | {"a new key": made["key"]}, written) == {}
     # The terminal is greeted with the development key, on purpose, and with nothing else.
     assert found({name: value for name, value in CANARIES.items() if value != KEY}, "\n".join([*up.out, *up.err])) == {}

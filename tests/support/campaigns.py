@@ -1,6 +1,5 @@
 """The long versions over the in-memory ports, in pieces that a progress bar can count."""
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from tests.support.outages import lasting_outages, passing_faults, short_outages
 from tests.support.races import Race, few_switches, random_schedules
 from tests.support.stories import STORIES, Story
 from tests.support.trials import Tally
-from tests.support.witness import NEVER_LOST, Broken, Complaint
+from tests.support.witness import Broken
 
 Piece = Callable[[], Tally]
 
@@ -40,10 +39,9 @@ def campaigns(*, share: int = 1) -> tuple[Campaign, ...]:
     )
 
 
-def run_piece(share: int, campaign: int, piece: int) -> tuple[Tally, float]:
-    """One piece, named by numbers so that another process can be told; and how many seconds it took."""
-    began = time.perf_counter()
-    return campaigns(share=share)[campaign].pieces[piece](), time.perf_counter() - began
+def run_piece(share: int, campaign: int, piece: int) -> Tally:
+    """One piece, named by numbers so that another process can be told."""
+    return campaigns(share=share)[campaign].pieces[piece]()
 
 
 def _for_stories(trials: Callable[[Story], Iterator[object]]) -> tuple[Piece, ...]:
@@ -72,8 +70,5 @@ def _lives(*, number: int) -> Tally:
     try:
         return made_up_lives(number, steps=50, always_the_same=False)
     except Broken as error:
-        return Tally(trials=1, counts=Counter(lives=1), broken=[("a made-up life", Complaint(NEVER_LOST, _told(error)))])
-
-
-def _told(error: BaseException) -> str:
-    return "\n".join([str(error), *getattr(error, "__notes__", [])])
+        told = "\n".join(["a made-up life", *getattr(error, "__notes__", [])])
+        return Tally(trials=1, counts=Counter(lives=1), broken=[(told, complaint) for complaint in error.complaints])

@@ -11,7 +11,8 @@ _BEGIN, _END = "<!-- states: generated from domain/task.py -->\n", "<!-- /states
 def mermaid() -> str:
     """A Mermaid state diagram with one arrow for each legal move."""
     order = list(Phase)
-    lines = ["```mermaid", "stateDiagram-v2", "    [*] --> accepted", "    [*] --> submitting"]
+    born = [f"    [*] --> {phase}" for phase in (Phase.ACCEPTED, Phase.WAITING, Phase.SUBMITTING)]
+    lines = ["```mermaid", "stateDiagram-v2", *born]
     lines += [f"    {start} --> {to}" for start in order for to in order if to in MOVES[start]]
     lines += [f"    {phase} --> [*]" for phase in order if phase in TERMINAL]
     return "\n".join([*lines, "```", ""])

@@ -1,5 +1,6 @@
 """A gateway with a bill: it generates once per key, forgets keys after a day as HiAPI does, and misbehaves by script."""
 
+import base64
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -7,7 +8,7 @@ from typing import Any
 
 from darkroom.domain.news import News, Says
 from darkroom.domain.task import Output, TaskError
-from darkroom.errors import DarkroomError, SignatureRejected, UpstreamError, UpstreamTaskNotFound
+from darkroom.errors import DarkroomError, OutcomeUnknown, SignatureRejected, UpstreamError, UpstreamTaskNotFound
 from darkroom.ports import Accepted, Heard, Promises, Upstream
 from tests.support.boundaries import OnCall, boundaries, nothing_happens
 from tests.support.memory import MemoryDownloads
@@ -20,6 +21,7 @@ PNG = bytes.fromhex(
 
 COLLAPSING = Promises(collapses_repeats_for_s=23 * 3600, calls_back=True, signs_callbacks=True)
 SILENT = Promises()
+SYNCHRONOUS = Promises(synchronous=True, answers_within_s=600)
 EVIL = (Output(url="https://cdn.test/evil/0.png"),)
 """What an unsigned callback would have us fetch."""
 
@@ -38,22 +40,31 @@ def timeless() -> float:
 
 @dataclass(slots=True, kw_only=True)
 class Generation:
-    """One task at the gateway; `told` is every end that it ever had, `variants` what its first output may also be."""
+    """One task at the gateway; `told` is every end that it ever had, `variants` what its first output may also be.
+
+    `inside`: its outputs are `data:` URIs. `free`: the gateway has said that it does not bill it.
+    """
 
     id: str
     key: str
     made_at: float = 0.0
     callback_url: str | None = None
+    inside: bool = False
     says: Says = Says.QUEUED
     outputs: tuple[Output, ...] = ()
     contents: tuple[bytes, ...] = ()
     variants: frozenset[bytes] = frozenset()
     error: TaskError | None = None
     told: set[Says] = field(default_factory=set)
+    free: bool = False
 
     @property
     def task_id(self) -> str:
         return self.key.partition(":")[0]
+
+    @property
+    def attempt(self) -> int:
+        return int(self.key.rpartition(":")[2])
 
     @property
     def is_finished(self) -> bool:
@@ -73,13 +84,20 @@ class Generation:
         )
 
 
+def data_uri(generation: Generation, index: int) -> str:
+    """An output that holds its bytes itself, with its generation's id where a test can read it."""
+    facts = f"data:image/png;of=//{generation.id}/{index}.;base64,"
+    return facts + base64.b64encode(generation.contents[index]).decode()
+
+
 @boundaries(Upstream, "upstream", pure=("freeze",))
 @dataclass(slots=True, kw_only=True)
 class Gateway:
     """An upstream that bills each generation once, collapses repeats if it promises to, and misbehaves by script.
 
     `before_accepting` and `after_accepting` hold errors for the next POSTs; `looking` for the next GETs. `not_before` says
-    until when the gateway asked to be left alone about a key.
+    until when the gateway asked to be left alone about a key. If it is synchronous, `generate` brings a generation to its end
+    while the POST waits; one that has none leaves the POST without an answer.
     """
 
     downloads: MemoryDownloads
@@ -99,6 +117,7 @@ class Gateway:
     not_before: dict[str, float] = field(default_factory=dict)
     while_accepting: Callable[[Generation], None] | None = None
     while_looking: Callable[[], None] | None = None
+    generate: Callable[[Generation], None] | None = None
 
     def freeze(self, *, model: str, route: str | None, input: Mapping[str, Any], callback_url: str | None) -> bytes:
         return json.dumps(
@@ -116,6 +135,8 @@ class Gateway:
             self.while_accepting(generation)
         if self.after_accepting:
             raise self._asked_to_wait(key, self.after_accepting.pop(0))
+        if self.promises.synchronous:
+            return self._answer(generation)
         return Accepted(upstream_task_id=generation.id, replayed=known is not None, request_id="req-1")
 
     def look(self, upstream_task_id: str, *, attempt: int, timeout_s: float) -> News:
@@ -149,25 +170,43 @@ class Gateway:
         return next((one for one in same if self.clock() < one.made_at + KEYS_KEPT_S), None)
 
     def of_task(self, task_id: str) -> Generation:
-        return next(one for one in self.generations.values() if one.key.startswith(task_id))
+        """The generation of the task's latest attempt."""
+        return [one for one in self.generations.values() if one.key.startswith(task_id)][-1]
 
-    def succeed(self, task_id: str, *, pictures: int = 1, content: bytes = PNG) -> Generation:
-        """Finish the generation of `task_id`; its outputs can be downloaded from now on."""
-        generation = self.of_task(task_id)
-        urls = [f"https://cdn.test/{generation.id}/{index}.png" for index in range(pictures)]
+    def succeed(self, of: str | Generation, *, pictures: int = 1, content: bytes = PNG) -> Generation:
+        """Finish a generation, or a task's; its outputs can be downloaded from now on."""
+        generation = self.of_task(of) if isinstance(of, str) else of
         generation.contents = tuple(content + bytes([index]) for index in range(pictures))
+        urls = [f"https://cdn.test/{generation.id}/{index}.png" for index in range(pictures)]
+        if generation.inside:
+            urls = [data_uri(generation, index) for index in range(pictures)]
         for url, one in zip(urls, generation.contents, strict=True):
             self.downloads.serve(url, one)
         generation.says, generation.outputs = Says.SUCCEEDED, tuple(Output(url=url) for url in urls)
         generation.told.add(Says.SUCCEEDED)
         return generation
 
-    def fail(self, task_id: str, code: str = "generation_failed") -> Generation:
-        generation = self.of_task(task_id)
+    def fail(self, of: str | Generation, code: str = "generation_failed", *, passing: bool = False) -> Generation:
+        """Finish a generation, or a task's, without a picture; `passing`: for nothing, by a trouble that may pass."""
+        generation = self.of_task(of) if isinstance(of, str) else of
         generation.says = Says.FAILED
-        generation.error = TaskError(code=code, message="the model said no", upstream_code="TASK_FAILED")
+        generation.free |= passing
+        retryable, charged = ("later", "no") if passing else ("manual", "unknown")
+        generation.error = TaskError(
+            code=code, message="the model said no", upstream_code="TASK_FAILED", retryable=retryable, charged=charged
+        )
         generation.told.add(Says.FAILED)
         return generation
+
+    def _answer(self, generation: Generation) -> Accepted:
+        if self.generate:
+            self.generate(generation)
+        else:
+            self.succeed(generation)
+        if not generation.is_finished:
+            raise OutcomeUnknown("no answer: ReadTimeout")
+        news = replace(generation.news(0, "create"), upstream_task_id=None)
+        return Accepted(upstream_task_id="", request_id="req-1", news=news)
 
     def _bill(self, key: str, callback_url: str | None) -> Generation:
         generation = Generation(id=f"tk-{len(self.billed) + 1}", key=key, made_at=self.clock(), callback_url=callback_url)

@@ -6,15 +6,17 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+from darkroom.domain.callback_token import RETIRED_KEYS_LIVE_S
 from darkroom.domain.news import Says
-from darkroom.domain.task import Phase, Task
+from darkroom.domain.task import NOT_SENT, Phase, Task
 from darkroom.errors import CallbackRejected, DarkroomError, KeyReused, StoreError
 from darkroom.ports import Job
+from darkroom.usecases.admit_task import SETTLED_S, uses_slot
 from tests.support.boundaries import Killed
-from tests.support.gateway import PNG, SILENT, Generation
+from tests.support.gateway import PNG, Generation
 from tests.support.knife import Knife
 from tests.support.memory import Page
-from tests.support.witness import NEVER_LOST, NEVER_RUDE, Witness
+from tests.support.witness import NEVER_FOOLED, NEVER_LOST, NEVER_RUDE, Witness
 from tests.support.world import T0, World
 
 DELIVERY_GAPS_S = (60.0, 300.0, 1200.0)
@@ -22,14 +24,21 @@ DELIVERY_GAPS_S = (60.0, 300.0, 1200.0)
 
 CLIENT_GAPS_S = (1.0, 5.0, 30.0, 120.0, 600.0)
 VISIBILITY_S = 720.0
+"""Sooner than the template says, so that messages come back while their tasks still live: at least once, at any time."""
+
 RECEIVES = 5
 TICK_S = 60.0
 PATIENCE_S = 4 * 86_400.0
+MOST_TENDINGS = 50
+"""So many ticks in a row, with nothing else happening, and whoever waits then waits for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fate:
-    """What becomes of a generation, `after` so many seconds; `ends` None: nothing ever."""
+    """What becomes of a generation, `after` so many seconds; `ends` None: nothing ever. `inside`: its outputs are data URIs.
+
+    `passing`: a failure costs nothing and may pass. `then` is the fate of the next attempt's generation; None: the same.
+    """
 
     after: float = 20.0
     ends: Says | None = Says.SUCCEEDED
@@ -37,6 +46,9 @@ class Fate:
     called_back: bool = True
     trusted: bool = True
     content: bytes = PNG
+    inside: bool = False
+    passing: bool = False
+    then: "Fate | None" = None
     answers: tuple[bytes | Page | DarkroomError, ...] = ()
     """What the first output's URL gives, in turn; without: its bytes."""
 
@@ -80,7 +92,9 @@ class Life:
         self._numbers = count()
         self._noticed: set[str] = set()
         self._last_tick = T0
+        self._tendings = 0
         world.hook = self.knife
+        world.gateway.generate = self._while_it_waits
 
     # -- running ------------------------------------------------------------------------------------
 
@@ -91,6 +105,7 @@ class Life:
     def run(self, *, until: float | None = None) -> None:
         """Go on until nothing is left to happen, or to the time `until`."""
         end = self.world.now + PATIENCE_S if until is None else until
+        self._tendings = 0
         while (at := self._next()) is not None and at <= end:
             self.world.now = max(self.world.now, at)
             self._happen(at)
@@ -123,8 +138,8 @@ class Life:
             ended = Ended(killed=True)
         except (StoreError, CallbackRejected, KeyReused) as error:
             ended = Ended(error=error)
-        if ended.killed or self.knife.faults > faults or name == "callback":
-            # Who asked us to wait was not heard, or it could not be written down, or it was about a mere hint.
+        if ended.killed or self.knife.faults > faults:
+            # Who asked us to wait was not heard, or it could not be written down.
             self.world.gateway.not_before = asked_to_wait
         self.witness.process = ""
         self._notice()
@@ -137,16 +152,34 @@ class Life:
     def _next_tick(self) -> float | None:
         """The next minute at which a tick finds something: the others change nothing."""
         due = [task.next_check_at for task in self.world.tasks.tasks.values() if task.next_check_at is not None]
+        if self._tendings < MOST_TENDINGS:
+            due += self._to_be_tended()
         if not due:
             return None
         minutes = -(-(max(min(due), self.world.now) - T0) // TICK_S)
         return max(T0 + minutes * TICK_S, self._last_tick + TICK_S)
 
+    def _to_be_tended(self) -> list[float]:
+        """When a tending finds something: whoever waits, and slots of tasks that do not use them."""
+        accounts, tasks = self.world.accounts, self.world.tasks.tasks
+        unused = [
+            at + SETTLED_S
+            for key, at in accounts.held().items()
+            if (task := tasks.get(key.partition(":")[0])) is None
+            or task.submission_key != key
+            or task.phase in NOT_SENT
+            or not uses_slot(task)
+        ]
+        return unused + ([self.world.now] if accounts.waiting() else [])
+
     def _happen(self, at: float) -> None:
         if self._events and self._events[0].at <= at:
             heapq.heappop(self._events).happen()
+            self._tendings = 0
             return
         self._last_tick = at
+        is_due = any((task.next_check_at or at + 1) <= at for task in self.world.tasks.tasks.values())
+        self._tendings = 0 if is_due else self._tendings + 1
         self.tick()
 
     def _notice(self) -> None:
@@ -159,6 +192,10 @@ class Life:
         for job in jobs:
             self.sent.append(job)
             self.at(0, lambda job=job: self.work(job))  # type: ignore[misc]  # a default binds the loop's job
+        delayed, self.world.queue.delayed[:] = list(self.world.queue.delayed), []
+        for at, job in delayed:
+            self.sent.append(job)
+            self.at(at - self.world.now, lambda job=job: self.work(job))  # type: ignore[misc]  # as above
 
     # -- who acts -----------------------------------------------------------------------------------
 
@@ -192,7 +229,7 @@ class Life:
 
     def repeat_message(self, job: Job) -> None:
         """The queue delivers a message once more than it should: at least once is all that it promises."""
-        self.witness.messages_repeat = self.world.gateway.promises == SILENT
+        self.witness.messages_repeat = not self.world.gateway.promises.submits_inline
         self.process(f"worker {job.do}", lambda: self.world.work(job))
 
     def deliver(self, generation: Generation, *, attempt: int = 0, trusted: bool = True) -> Ended:
@@ -208,14 +245,22 @@ class Life:
         if not ended.well and attempt < len(DELIVERY_GAPS_S):
             self.at(DELIVERY_GAPS_S[attempt], lambda: self.deliver(generation, attempt=attempt + 1, trusted=trusted))
         answer_lost = self.knife.faults > faults and self.knife.last_fault == "tasks.move:done"
-        self._hold_to_its_answer(ended, before, trusted=trusted, answer_lost=answer_lost)
+        self._hold_to_its_answer(ended, before, generation, trusted=trusted, answer_lost=answer_lost)
+        too_old = url.rpartition("/")[2].partition(".")[0] in self._dead_keys()
+        self.witness.that(NEVER_FOOLED, not (ended.well and too_old), "a token of a key that was retired long ago was let in")
         return ended
 
-    def _hold_to_its_answer(self, ended: Ended, before: Task, *, trusted: bool, answer_lost: bool) -> None:
+    def _dead_keys(self) -> set[str]:
+        retired = [(key.kid, key.retired_at) for key in self.world.keys if key.retired_at is not None]
+        return {kid for kid, at in retired if self.world.now > at + RETIRED_KEYS_LIVE_S}
+
+    def _hold_to_its_answer(
+        self, ended: Ended, before: Task, generation: Generation, *, trusted: bool, answer_lost: bool
+    ) -> None:
         """A 2xx says that the news is safe; anything else asks for the news again, so nothing of it may be in the row."""
         after = self.world.task(before.id)
         if ended.well and trusted:
-            safe = after.is_terminal or after.phase is Phase.STORING
+            safe = after.is_terminal or after.phase is Phase.STORING or after.attempt > generation.attempt
             self.witness.that(NEVER_LOST, safe, "a callback was answered 2xx and its news is not in the row")
         if ended.error is not None and not answer_lost:
             self.witness.that(
@@ -227,9 +272,24 @@ class Life:
         return self.process("callback", lambda: self.world.call_back(generation.task_id, body={"taskId": "?"}))
 
     def _begin(self, generation: Generation) -> None:
-        fate = self.fate
+        fate = self._fate_of(generation)
         if fate.ends is not None:
             self.at(max(0.0, generation.made_at + fate.after - self.world.now), lambda: self.finish(generation, fate))
+
+    def _fate_of(self, generation: Generation) -> Fate:
+        fate = self.fate
+        for _ in range(1, generation.attempt):
+            fate = fate.then or fate
+        return fate
+
+    def _while_it_waits(self, generation: Generation) -> None:
+        """A synchronous gateway's POST takes as long as its generation, or as long as anybody waits."""
+        self._noticed.add(generation.id)
+        patience, fate = self.world.gateway.promises.answers_within_s, self._fate_of(generation)
+        self.world.now += min(fate.after, patience)
+        if fate.ends is not None and fate.after <= patience:
+            generation.inside = fate.inside
+            self.finish(generation, fate)
 
     def finish(self, generation: Generation, fate: Fate) -> None:
         """The gateway comes to an end with a generation, and says so."""
@@ -237,11 +297,11 @@ class Life:
             return
         gateway = self.world.gateway
         if fate.ends is Says.SUCCEEDED:
-            gateway.succeed(generation.task_id, pictures=fate.pictures, content=fate.content)
+            gateway.succeed(generation, pictures=fate.pictures, content=fate.content)
             if fate.answers:
                 self.world.downloads.serve(generation.outputs[0].url, *fate.answers)
                 generation.variants = frozenset(one for one in fate.answers if isinstance(one, bytes))
         else:
-            gateway.fail(generation.task_id)
+            gateway.fail(generation, passing=fate.passing)
         if fate.called_back and gateway.promises.calls_back and generation.callback_url:
             self.deliver(generation, trusted=fate.trusted)

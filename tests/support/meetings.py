@@ -2,13 +2,15 @@
 
 from functools import partial
 
+from darkroom.domain.news import Says
 from darkroom.errors import UpstreamRefused, UpstreamUnavailable
 from darkroom.ports import Job
 from darkroom.usecases.receive_callback import Received
 from tests.support.gateway import SILENT
 from tests.support.races import Race, Ring
-from tests.support.stories import SUBMISSION_UNKNOWN
+from tests.support.stories import ONE_SLOT, OTHER, SUBMISSION_UNKNOWN
 from tests.support.witness import NEVER_RUDE, ONE_END, PAID_ONCE
+from tests.support.world import World
 
 MANY = 50
 
@@ -29,10 +31,34 @@ def _overdue(ring: Ring) -> None:
     ring.world.now += 61
 
 
+def _at_work_and_overdue(ring: Ring) -> None:
+    _running(ring)
+    ring.world.gateway.of_task(ring.task_id).says = Says.GENERATING
+    ring.world.now += 61
+
+
 def _failed_and_overdue(ring: Ring) -> None:
     _running(ring)
     ring.world.gateway.fail(ring.task_id)
     ring.world.now += 61
+
+
+def _failed_for_nothing_and_overdue(ring: Ring) -> None:
+    _running(ring)
+    ring.world.gateway.fail(ring.task_id, passing=True)
+    ring.world.now += 61
+
+
+def _to_be_tried_again(ring: Ring) -> None:
+    """The first attempt has failed for nothing; two messages ask for the second one."""
+    _failed_for_nothing_and_overdue(ring)
+    ring.world.call_back(ring.task_id)
+    ring.world.queue.jobs *= 2
+    ring.world.now += 61
+
+
+def _refused_for_now(ring: Ring) -> None:
+    ring.world.gateway.before_accepting = [UpstreamUnavailable("too many", status=429, about_the_request=True)]
 
 
 def _long_expired(ring: Ring) -> None:
@@ -63,6 +89,17 @@ def _refused_once(ring: Ring) -> None:
     ring.world.gateway.before_accepting = [UpstreamRefused("no", reason="content_rejected")]
 
 
+def _one_waits(ring: Ring) -> None:
+    """One has the only slot and has finished; another waits for it."""
+    _finished(ring)
+    ring.world.create()
+
+
+def _two_wait(ring: Ring) -> None:
+    _one_waits(ring)
+    ring.world.create(owner="press")
+
+
 # -- who meets ------------------------------------------------------------------------------------------
 
 
@@ -76,6 +113,17 @@ def _callback_and_look(ring: Ring) -> None:
     ring.look()
 
 
+def _end_and_look(ring: Ring) -> None:
+    """The end is told while an answer is on its way that says "at work": old news comes after new."""
+
+    def end() -> Received:
+        ring.world.gateway.succeed(ring.task_id)
+        return ring.world.call_back(ring.task_id)
+
+    ring.stage.enter("gateway", end)
+    ring.look()
+
+
 def _two_looks(ring: Ring) -> None:
     ring.look("reconciler 1")
     ring.look("reconciler 2")
@@ -85,6 +133,55 @@ def _cancel_and_callback(ring: Ring) -> None:
     ring.cancel()
     ring.callback()
     ring.look()
+
+
+def _workers_look_and_callback(ring: Ring) -> None:
+    """The next attempt is asked for by messages and by a look, while the news of the one before comes once more."""
+    token = (ring.world.gateway.of_task(ring.task_id).callback_url or "").rpartition("/")[2]
+    body = {"taskId": ring.world.gateway.of_task(ring.task_id).id}
+    _workers(ring)
+    ring.look()
+    ring.stage.enter("late callback", lambda: ring.world.call_back(ring.task_id, token=token, body=body))
+
+
+def _workers_and_cancel(ring: Ring) -> None:
+    _workers_look_and_callback(ring)
+    ring.cancel()
+
+
+def _slow_create_with_another_model(ring: Ring) -> None:
+    """The POST is out for so long that the reconciler sends it again; the gateway refuses one of the two for now."""
+    ring.stage.enter("create", lambda: ring.world.create(key="order-1", alternatives=(OTHER,)))
+    ring.clock(steps=4, seconds=40)
+    ring.look()
+    ring.cancel()
+
+
+def _callback_and_create(ring: Ring) -> None:
+    """A slot comes free while somebody finds none and begins to wait."""
+    ring.callback()
+    ring.create("create", key="order-2")
+
+
+def _callback_and_tick(ring: Ring) -> None:
+    ring.callback()
+    ring.stage.enter("tick 1", ring.world.tick)
+    ring.stage.enter("tick 2", ring.world.tick)
+    ring.create("create", key="order-2")
+
+
+def _cancel_who_is_called(ring: Ring) -> None:
+    """The slot of one is handed on to another who is being canceled."""
+    world, first = ring.world, ring.task_id
+    second = next(task.id for task in world.tasks.tasks.values() if task.id != first)
+    ring.callback()
+    ring.stage.enter("cancel", lambda: world.cancel(second))
+    ring.stage.enter("worker", lambda: world.work(Job(do="submit", task_id=second, attempt=1)))
+
+
+def _strangers(ring: Ring, *, number: int) -> None:
+    for one in range(number):
+        ring.create(f"create {one:02}", key=f"order-{one}")
 
 
 def _creates(ring: Ring, *, number: int) -> None:
@@ -160,6 +257,12 @@ def _asked_once(ring: Ring) -> None:
     ring.witness.that(NEVER_RUDE, len(ring.world.gateway.looks) <= 1, "two sweeps asked about the same silence")
 
 
+def _one_post_each(ring: Ring) -> None:
+    keys = [key for key, _ in ring.world.gateway.posts]
+    ring.witness.that(PAID_ONCE, len(keys) == len(set(keys)), "a task was sent more than once")
+
+
+_ONE_SLOT = partial(World, limits=ONE_SLOT)
 _EITHER = frozenset({"succeeded", "canceled canceled"})
 _FAILED = frozenset({"failed generation_failed"})
 
@@ -185,11 +288,25 @@ RACES = (
         ends=_FAILED,
     ),
     Race(
+        name="failure for nothing: callback against reconciler",
+        prepare=_failed_for_nothing_and_overdue,
+        enter=_callback_and_look,
+    ),
+    Race(name="the second attempt: two workers, a look, old news", prepare=_to_be_tried_again, enter=_workers_look_and_callback),
+    Race(name="the second attempt: canceled", prepare=_to_be_tried_again, enter=_workers_and_cancel, ends=_EITHER),
+    Race(
+        name="a POST that is out too long is refused for now, another model may serve",
+        prepare=_refused_for_now,
+        enter=_slow_create_with_another_model,
+        ends=_EITHER,
+    ),
+    Race(
         name="late success: callback against reconciler",
         prepare=_long_expired,
         enter=_callback_and_look,
         ends=frozenset({"expired deadline_exceeded with pictures"}),
     ),
+    Race(name="old news after the end", prepare=_at_work_and_overdue, enter=_end_and_look),
     Race(name="two reconcilers", prepare=_overdue, enter=_two_looks, afterwards=_asked_once),
     Race(name="cancel against callback", prepare=_overdue, enter=_cancel_and_callback, ends=_EITHER),
     Race(
@@ -222,6 +339,24 @@ RACES = (
         enter=_workers,
         promises=SILENT,
         ends=frozenset({"succeeded", SUBMISSION_UNKNOWN}),
+    ),
+    Race(name="a slot comes free while somebody begins to wait", prepare=_finished, enter=_callback_and_create, world=_ONE_SLOT),
+    Race(name="a slot is handed on while it is tended", prepare=_two_wait, enter=_callback_and_tick, world=_ONE_SLOT),
+    Race(
+        name="a slot is handed on to the canceled", prepare=_one_waits, enter=_cancel_who_is_called, world=_ONE_SLOT, ends=_EITHER
+    ),
+    Race(
+        name="12 creates, one slot",
+        enter=partial(_strangers, number=12),
+        is_crowded=True,
+        afterwards=_one_post_each,
+        world=_ONE_SLOT,
+    ),
+    Race(
+        name="12 creates, ten slots",
+        enter=partial(_strangers, number=12),
+        is_crowded=True,
+        afterwards=_one_post_each,
     ),
     Race(
         name="submit job against cancel",

@@ -5,10 +5,13 @@ a crash, an outage or a lost answer at just that point.
 """
 
 import json
+import math
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import Any
 
 from darkroom.adapters import listing, rows
@@ -17,6 +20,7 @@ from darkroom.domain.news import News, Says
 from darkroom.domain.task import Request, Task
 from darkroom.errors import DarkroomError, OutputGone, StorageUnavailable, TaskChanged, TaskExists
 from darkroom.ports import (
+    MOST_DELAY_S,
     Accepted,
     ApiKey,
     Body,
@@ -30,8 +34,10 @@ from darkroom.ports import (
     Job,
     ListPage,
     ListQuery,
+    Peek,
     Promises,
     Queue,
+    SignedPut,
     Tasks,
     Upstream,
 )
@@ -59,15 +65,16 @@ class MemoryTasks:
     tasks: dict[str, Task] = field(default_factory=dict)
     requests: dict[str, Request] = field(default_factory=dict)
     kept_evidence: dict[str, Evidence] = field(default_factory=dict)
+    sent: dict[tuple[str, int], tuple[float, bytes]] = field(default_factory=dict)
     writes: int = 0
-    _embedded: dict[str, bool] = field(default_factory=dict)
+    _embedded: dict[tuple[str, int], bool] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def add(self, task: Task) -> None:
         with self._lock:
             if self._alive(task.id) is not None:
                 raise TaskExists(task.id)
-            self._embedded.pop(task.id, None)
+            self._embedded.pop((task.id, 0), None)
             if task.request is not None:
                 self.requests[task.id] = task.request
             self._write(task)
@@ -89,6 +96,15 @@ class MemoryTasks:
             if request is None:
                 raise StorageUnavailable(f"the request of {task.id} is not there")
             return request
+
+    def keep_sent(self, task: Task, body: bytes, *, good_for_s: float) -> bytes:
+        with self._lock:
+            now = task.first_sent_at or task.created_at
+            since, kept = self.sent.get((task.id, task.attempt), (now, body))
+            if since < now - good_for_s:
+                since, kept = now, body
+            self.sent[task.id, task.attempt] = since, kept
+            return kept
 
     def overdue(self, now: float, *, limit: int) -> Sequence[str]:
         with self._lock:
@@ -113,15 +129,16 @@ class MemoryTasks:
     def _write(self, task: Task) -> None:
         self.writes += 1
         request = self.requests.get(task.id) if self._is_embedded(task) else None
-        outputs = task.outputs if rows.packed_outputs(task.outputs) else ()
+        outputs = rows.kept_outputs(task.outputs)
         before, self.tasks[task.id] = self.tasks.get(task.id), replace(task, request=request, outputs=outputs)
         self.on_write(before, self.tasks[task.id])
 
     def _is_embedded(self, task: Task) -> bool:
-        """Whether the request lives in the state row: decided at its birth, and slow to find out."""
-        if task.id not in self._embedded:
-            self._embedded[task.id] = rows.fits_in_row(replace(task, request=self.requests.get(task.id)))
-        return self._embedded[task.id]
+        """Whether the request lives in the state row: decided when an attempt begins, and slow to find out."""
+        known = (task.id, len(task.earlier))
+        if known not in self._embedded:
+            self._embedded[known] = rows.fits_in_row(replace(task, request=self.requests.get(task.id)))
+        return self._embedded[known]
 
     def _alive(self, task_id: str) -> Task | None:
         task = self.tasks.get(task_id)
@@ -184,14 +201,15 @@ class Stored:
     filename: str
 
 
-@boundaries(Bucket, "bucket", pure=("presign",))
+@boundaries(Bucket, "bucket", pure=("presign", "presign_put"))
 @dataclass(slots=True)
 class MemoryBucket:
-    """`Bucket` in a dictionary; `puts` counts the attempts to write."""
+    """`Bucket` in a dictionary; `puts` counts the attempts to write, `signed` the addresses that were made."""
 
     on_call: OnCall = nothing_happens
     objects: dict[str, Stored] = field(default_factory=dict)
     puts: int = 0
+    signed: int = 0
 
     def put(self, key: str, body: Body, *, size: int, content_type: str, filename: str) -> bool:
         self.puts += 1
@@ -209,8 +227,21 @@ class MemoryBucket:
     def exists(self, key: str) -> bool:
         return key in self.objects
 
+    def peek(self, key: str, size: int) -> Peek | None:
+        found = self.objects.get(key)
+        if found is None:
+            return None
+        return Peek(head=found.content[:size], size=len(found.content), content_type=found.content_type)
+
     def presign(self, key: str, *, expires_s: int) -> str:
-        return f"https://bucket.test/{key}?expires={expires_s}"
+        """Another one each time, as where time or credentials have moved on."""
+        self.signed += 1
+        return f"https://bucket.test/{key}?signature={self.signed}&expires={expires_s}"
+
+    def presign_put(self, key: str, *, content_type: str, size: int, expires_s: int) -> SignedPut:
+        self.signed += 1
+        headers = {"Content-Type": content_type, "Content-Length": str(size), "If-None-Match": "*"}
+        return SignedPut(url=f"https://bucket.test/{key}?signature={self.signed}&expires={expires_s}", headers=headers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,16 +287,26 @@ class MemoryDownloads:
 @boundaries(Queue, "queue")
 @dataclass(slots=True)
 class MemoryQueue:
-    """`Queue` as two lists; a test takes its jobs from `jobs`."""
+    """`Queue` as lists; a test takes its jobs from `jobs`, after `arrive` where some were delayed."""
 
     on_call: OnCall = nothing_happens
+    clock: Callable[[], float] = time.time
     jobs: list[Job] = field(default_factory=list)
+    delayed: list[tuple[float, Job]] = field(default_factory=list)
     sent: list[Job] = field(default_factory=list)
     dead: list[Job] = field(default_factory=list)
 
-    def send(self, job: Job) -> None:
-        self.jobs.append(job)
+    def send(self, job: Job, *, delay_s: float = 0.0) -> None:
         self.sent.append(job)
+        if delay_s > 0:
+            self.delayed.append((self.clock() + min(MOST_DELAY_S, math.ceil(delay_s)), job))
+        else:
+            self.jobs.append(job)
+
+    def arrive(self) -> None:
+        """Put those into `jobs` whose delay is over."""
+        self.jobs += [job for at, job in sorted(self.delayed, key=itemgetter(0)) if at <= self.clock()]
+        self.delayed = [(at, job) for at, job in self.delayed if at > self.clock()]
 
     def redrive(self, *, limit: int) -> int:
         moved, self.dead = self.dead[:limit], self.dead[limit:]

@@ -142,11 +142,9 @@ class MeteredTable:
 
     def load(self, items: Iterable[Item]) -> None:
         """Have `items` stand there from the beginning, for nothing."""
-        spent = self.units
-        self.units = Units()
         for item in items:
-            self._store(_key(item, self._keys), None, item)
-        self.units = spent
+            for _ in self._file(_key(item, self._keys), None, item):
+                """Nobody pays."""
 
     def get(self, key: Item, *, consistent: bool) -> Item | None:
         found = self.items.get(_key(key, self._keys))
@@ -206,11 +204,15 @@ class MeteredTable:
 
     def _store(self, key: Key, old: Item | None, new: Item | None) -> None:
         self.units.wrote(_larger(old, new))
+        for written in self._file(key, old, new):
+            self.units.wrote(item_size(written))
+
+    def _file(self, key: Key, old: Item | None, new: Item | None) -> Iterator[Item]:
+        """Let `new` take the place of `old`; gives what is written to indexes for that."""
         for _ in self._own.replace(old, new):
-            """The item itself: paid for already."""
+            """The item itself."""
         for index in self._indexes.values():
-            for written in index.replace(old, new):
-                self.units.wrote(item_size(written))
+            yield from index.replace(old, new)
         if new is None:
             self.items.pop(key, None)
         else:

@@ -219,6 +219,7 @@ class MeteredAws:
 
     def _send_message(self, request: Any) -> Any:
         queue = self.queues[request["QueueUrl"].rpartition("/")[2]]
+        # A delay is for the test to let pass.
         queue.append(request["MessageBody"])
         digest = hashlib.md5(request["MessageBody"].encode(), usedforsecurity=False).hexdigest()
         return {"MessageId": f"message-{len(queue)}", "MD5OfMessageBody": digest}

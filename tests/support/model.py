@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from darkroom.domain.admission import Limits
 from darkroom.domain.callback_token import SigningKey, sign
 from darkroom.domain.news import Says
 from darkroom.errors import (
@@ -20,24 +21,27 @@ from darkroom.errors import (
     UpstreamUnavailable,
 )
 from tests.support.boundaries import Killed
-from tests.support.gateway import COLLAPSING, SILENT, Generation
+from tests.support.gateway import COLLAPSING, SILENT, SYNCHRONOUS, Generation
 from tests.support.knife import Knife
 from tests.support.life import Fate, Life
 from tests.support.outages import fault_at
-from tests.support.stories import CONTENT
+from tests.support.stories import CONTENT, NO_MODEL, OTHER, TOO_MANY
 from tests.support.trials import Tally, Trial
 from tests.support.witness import NEVER_FOOLED
 from tests.support.world import World
 
 BROKEN = (
-    *(f"tasks.{name}" for name in ("add", "get", "move", "request_of", "overdue", "keep_evidence")),
+    *(f"tasks.{name}" for name in ("add", "get", "move", "request_of", "keep_sent", "overdue", "keep_evidence")),
     *("claims.claim", "bucket.put", "bucket.read", "bucket.chunk", "queue.send", "upstream.hear", "downloads.chunk"),
+    *(f"accounts.{name}" for name in ("get", "see", "save", "wait", "leave", "waiters", "save:done")),
     *("tasks.add:done", "tasks.move:done", "claims.claim:done", "bucket.put:done", "queue.send:done", "upstream.submit:done"),
 )
 BEFORE: dict[str, DarkroomError] = {
     "lost": OutcomeUnknown("time-out"),
     "429": UpstreamUnavailable("too many", status=429, retry_after=90),
     "503": UpstreamUnavailable("busy", status=503),
+    "429 in its own words": TOO_MANY,
+    "model down": NO_MODEL,
     "401": UpstreamRefused("who?", reason="upstream_auth"),
     "402": UpstreamRefused("no money", reason="upstream_quota"),
     "refused": UpstreamRefused("not that", reason="content_rejected"),
@@ -101,10 +105,27 @@ class Pipeline(RuleBasedStateMachine):
         self.world = self.make_world()
         self.life = Life(self.world, knife=self.mischief)
 
-    @initialize(silent=st.booleans(), after=AFTER, fuse=st.none() | st.integers(0, 12))
-    def begin(self, silent: bool, after: float, fuse: int | None) -> None:
+    @initialize(
+        silent=st.booleans(),
+        after=AFTER,
+        fuse=st.none() | st.integers(0, 12),
+        synchronous=st.sampled_from([False, False, True]),
+        slots=st.sampled_from([1, 2, 10]),
+        per_minute=st.sampled_from([1, 5, 60]),
+    )
+    def begin(
+        self,
+        silent: bool,
+        after: float,
+        fuse: int | None,
+        synchronous: bool = False,
+        slots: int = 10,
+        per_minute: int = 60,
+    ) -> None:
         """A task is there from the start, or somebody dies over it."""
-        self.world = self.make_world(promises=SILENT if silent else COLLAPSING)
+        limits = Limits(account="hiapi", in_flight=slots, per_minute=per_minute)
+        promises = SYNCHRONOUS if synchronous else SILENT if silent else COLLAPSING
+        self.world = self.make_world(promises=promises, limits=limits)
         self.life = Life(self.world, knife=self.mischief, fate=Fate(after=after))
         self.mischief.fuse = fuse
         self.life.order("a", prompt="a kite")
@@ -113,6 +134,7 @@ class Pipeline(RuleBasedStateMachine):
 
     @rule(
         key=st.sampled_from(["a", "b", None]),
+        owner=st.sampled_from(["shop", "press"]),
         prompt=st.sampled_from(["a kite", "a dog", "long " * 900]),
         timeout_s=st.sampled_from([60, 600, 1800]),
         ends=st.sampled_from([Says.SUCCEEDED, Says.SUCCEEDED, Says.FAILED, None]),
@@ -120,10 +142,25 @@ class Pipeline(RuleBasedStateMachine):
         answers=st.sampled_from(sorted(ANSWERS)),
         called_back=st.booleans(),
         trusted=st.booleans(),
+        inside=st.booleans(),
+        passing=st.booleans(),
+        models=st.integers(1, 3),
+        retries=st.integers(0, 2),
     )
-    def order(self, key: str | None, prompt: str, timeout_s: int, answers: str, **fate: Any) -> None:
+    def order(
+        self,
+        key: str | None,
+        prompt: str,
+        timeout_s: int,
+        answers: str,
+        models: int = 1,
+        retries: int = 1,
+        owner: str = "shop",
+        **fate: Any,
+    ) -> None:
         self.life.fate = Fate(answers=ANSWERS[answers], **fate)
-        self.life.order(key, prompt=prompt, timeout_s=timeout_s)
+        others = (OTHER,) * (models - 1)
+        self.life.order(key, prompt=prompt, timeout_s=timeout_s, alternatives=others, max_auto_retries=retries, owner=owner)
 
     @rule(which=WHICH)
     def cancel(self, which: int) -> None:
@@ -142,9 +179,9 @@ class Pipeline(RuleBasedStateMachine):
         """The gateway says now that the end was another one."""
         if one := self._generation(which, finished=True):
             if one.says is Says.SUCCEEDED:
-                self.world.gateway.fail(one.task_id)
+                self.world.gateway.fail(one)
             else:
-                self.world.gateway.succeed(one.task_id)
+                self.world.gateway.succeed(one)
             self.life.deliver(one, attempt=3)
 
     @rule(which=WHICH)
@@ -246,7 +283,7 @@ class Pipeline(RuleBasedStateMachine):
         stranger = sign(SigningKey("not-our-secret"), upstream="hiapi", task_id=one.task_id, attempt=1)
         theirs, ours = ((each.callback_url or "").rpartition("/")[2] for each in (other, one))
         if how == "another's token":
-            token = theirs if other.task_id != one.task_id else stranger
+            token = theirs if theirs and other.task_id != one.task_id else stranger
             return self.world.call_back(one.task_id, token=token)
         if how == "unsigned lie":
             return self.world.call_back(one.task_id, token=ours, trusted=False, body={"taskId": one.id, "lie": True})

@@ -20,7 +20,9 @@ LONGEST_S = 30 * 3600.0
 NEEDED = ("tasks.add", "tasks.get", "tasks.move", "tasks.overdue", "claims.claim")
 """Without these nothing can be known or done: all that can be asked is that everything heals afterwards."""
 
-NEEDED_TO_GO_ON = ("bucket.", "downloads.", "queue.send", "tasks.request_of")
+NEEDED_TO_GO_ON = (
+    *("bucket.", "downloads.", "queue.send", "tasks.request_of", "tasks.keep_sent", "accounts.", "upstream.submit:done"),
+)
 """Without these a task waits for a day before it gives up."""
 
 

@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from darkroom.domain.admission import Limits
+from darkroom.domain.attempts import Alternative
 from darkroom.domain.news import Says
 from darkroom.domain.task import Output, Timing
+from darkroom.domain.uploads import new_upload_id, stand_in
 from darkroom.errors import (
     DownloadInterrupted,
     OutcomeUnknown,
@@ -13,19 +16,27 @@ from darkroom.errors import (
     UpstreamUnavailable,
 )
 from darkroom.ports import Promises
-from tests.support.gateway import COLLAPSING, PNG, SILENT
+from tests.support.gateway import COLLAPSING, PNG, SILENT, SYNCHRONOUS
 from tests.support.knife import Knife
 from tests.support.life import Fate, Life
 from tests.support.memory import Page
-from tests.support.world import World
+from tests.support.world import LIMITS, T0, World
 
 LATE = Fate(after=2500, called_back=False)
 NOT_CALLED = Fate(called_back=False)
 NEVER = Fate(ends=None)
+ONE_SLOT = Limits(account="hiapi", in_flight=1)
+ONE_A_MINUTE = Limits(account="hiapi", per_minute=1)
 SPARSE = Timing(recheck_max_s=4 * 3600)
 REFUSED = UpstreamRefused("no", reason="content_rejected")
 NO_KEY = UpstreamRefused("who?", reason="upstream_auth")
 FAILS = Fate(ends=Says.FAILED)
+OTHER = Alternative(upstream="hiapi", model="banana", route="ext", wire_model="Banana", input={"prompt": "a red kite"})
+"""Another model, for what the gateway refuses before any work."""
+
+TOO_MANY = UpstreamUnavailable("too many", status=429, retry_after=90, about_the_request=True)
+NO_MODEL = UpstreamRefused("down", reason="model_unavailable", retryable="later")
+AT_SECOND = Fate(ends=Says.FAILED, passing=True, then=Fate())
 CONTENT = PNG + b"\0"
 DEAD = Fate(answers=(OutputGone("404"),))
 BROKEN_AT_FIRST = Fate(answers=(*[Page(content=CONTENT, fault=DownloadInterrupted("reset"), chunk=40)] * 3, CONTENT))
@@ -45,9 +56,10 @@ class Story:
     fate: Fate = field(default_factory=Fate)
     promises: Promises = COLLAPSING
     timing: Timing = Timing()
+    limits: Limits = LIMITS
 
     def begin(self, knife: Knife | None = None, *, world: type[World] = World) -> Life:
-        life = Life(world(promises=self.promises, timing=self.timing), fate=self.fate, knife=knife)
+        life = Life(world(promises=self.promises, timing=self.timing, limits=self.limits), fate=self.fate, knife=knife)
         self.tell(life)
         return life
 
@@ -68,6 +80,22 @@ def _order(life: Life, **wish: object) -> None:
 
 def _plainly(life: Life) -> None:
     _order(life)
+
+
+def _crowded(life: Life, *, number: int = 3) -> None:
+    """More tasks than slots, of two owners."""
+    for one in range(number):
+        life.at(one, lambda one=one: life.order(f"order-{one}", owner="press" if one == 1 else "shop"))  # type: ignore[misc]  # bound
+
+
+def _crowded_and_canceled(life: Life) -> None:
+    _crowded(life)
+    life.at(5, lambda: life.cancel("order-2"))
+
+
+def _crowded_and_refused(life: Life) -> None:
+    life.world.gateway.before_accepting = [UpstreamUnavailable("429", status=429)] * 2
+    _crowded(life, number=2)
 
 
 def _delivered_twice(life: Life) -> None:
@@ -140,6 +168,17 @@ def _long_prompt(life: Life) -> None:
     _order(life, prompt=" ".join(f"{number * 7919 % 65_521:x}" for number in range(600)))
 
 
+def _with_upload(life: Life) -> None:
+    _order(life, images=[stand_in(new_upload_id(T0, bytes(10)), as_data=False)])
+
+
+def _with_upload_waiting(life: Life) -> None:
+    """It has to wait, and then the answer is lost: the bytes that hold the upload's address stay the same."""
+    life.world.gateway.before_accepting = [UpstreamUnavailable("429", status=429, retry_after=90)]
+    life.at(50, lambda: life.world.gateway.after_accepting.append(OutcomeUnknown("reset")))
+    _with_upload(life)
+
+
 def _refused(life: Life) -> None:
     life.world.gateway.before_accepting = [REFUSED] * 9
     _order(life)
@@ -184,15 +223,57 @@ def _expiring_soon(life: Life) -> None:
     _order(life, timeout_s=600)
 
 
+def _with_another_model(life: Life) -> None:
+    life.world.gateway.before_accepting = [TOO_MANY]
+    _order(life, alternatives=(OTHER,))
+
+
+def _through_all_models(life: Life) -> None:
+    """Two models are refused, the last one has to wait, and its answer is lost."""
+    life.world.gateway.before_accepting = [NO_MODEL, TOO_MANY, TOO_MANY]
+    life.at(100, lambda: life.world.gateway.after_accepting.append(OutcomeUnknown("reset")))
+    _order(life, alternatives=(OTHER, OTHER))
+
+
+def _model_down(life: Life) -> None:
+    life.world.gateway.before_accepting = [NO_MODEL]
+    _order(life)
+
+
+def _lost_then_refused(life: Life) -> None:
+    """The first answer is lost; what refuses the repeats says nothing of the first request."""
+    _answer_lost(life)
+    life.at(10, lambda: life.world.gateway.before_accepting.extend([TOO_MANY] * 2))
+
+
+def _answer_of_the_second_lost(life: Life) -> None:
+    life.at(19, lambda: life.world.gateway.after_accepting.append(OutcomeUnknown("reset")))
+    _order(life)
+
+
+def _canceled_at_second(life: Life) -> None:
+    """Canceled when the first attempt has failed: before, while or after the second one is sent."""
+    _order(life)
+    life.at(20, life.cancel)
+
+
 SUBMISSION_UNKNOWN = "expired submission_outcome_unknown"
 _EXPIRED = "expired deadline_exceeded"
 _LATE = frozenset({f"{_EXPIRED} with pictures"})
 _STORED = frozenset({"succeeded"})
+_UNSURE = frozenset({SUBMISSION_UNKNOWN})
+_DEAD = frozenset({"failed output_expired"})
 _FAILED = frozenset({"failed generation_failed"})
 _REFUSED = frozenset({"failed content_rejected"})
 _CANCELED = frozenset({"canceled canceled"})
+_LOST = frozenset({SUBMISSION_UNKNOWN})
 _DOUBT = frozenset({"succeeded", SUBMISSION_UNKNOWN})
 """Where a POST cannot be repeated, dying beside it leaves a doubt that only a person can end."""
+
+_ANSWERED = _DOUBT | {"failed output_expired"}
+"""Where the answer holds the picture, dying after it loses what was paid for, and says so."""
+
+INSIDE = Fate(inside=True, pictures=3)
 
 STORIES = (
     Story(name="created, called back, stored", tell=_plainly),
@@ -223,8 +304,32 @@ STORIES = (
     ),
     Story(name="it has to wait before it is accepted", tell=_has_to_wait),
     Story(name="it waits longer than it may take, then the answer is lost", tell=_waits_long_and_is_lost, ends=_DOUBT),
+    Story(name="two wait for the third", tell=_crowded, limits=ONE_SLOT),
+    Story(name="two wait, the upstream fails", tell=_crowded, limits=ONE_SLOT, fate=FAILS, ends=_FAILED),
+    Story(name="two wait, one is canceled", tell=_crowded_and_canceled, limits=ONE_SLOT, ends=_CANCELED | _STORED),
+    Story(name="one waits, both are refused at first", tell=_crowded_and_refused, limits=ONE_SLOT),
+    Story(name="three in three minutes", tell=_crowded, limits=ONE_A_MINUTE),
+    Story(name="silent upstream: two wait for the third", tell=_crowded, limits=ONE_SLOT, promises=SILENT, ends=_DOUBT),
     Story(name="a long prompt, kept apart from the row", tell=_long_prompt),
+    Story(name="an upload is handed on, after a wait and a lost answer", tell=_with_upload_waiting),
     Story(name="it is refused", tell=_refused, ends=_REFUSED),
+    Story(name="a failure that cost nothing, and then a success", tell=_plainly, fate=AT_SECOND),
+    Story(
+        name="a tick finds the failure that cost nothing",
+        tell=_plainly,
+        fate=Fate(ends=Says.FAILED, passing=True, called_back=False, then=NOT_CALLED),
+    ),
+    Story(name="a failure that cost nothing, twice", tell=_plainly, fate=Fate(ends=Says.FAILED, passing=True), ends=_FAILED),
+    Story(name="the answer to the second attempt is lost", tell=_answer_of_the_second_lost, fate=AT_SECOND),
+    Story(name="canceled between two attempts", tell=_canceled_at_second, fate=AT_SECOND, ends=_CANCELED | _STORED),
+    Story(name="the model is down for a while", tell=_model_down, ends=_STORED | {"failed model_unavailable"}),
+    Story(name="refused for now: the next model serves", tell=_with_another_model),
+    Story(
+        name="every model is refused, and the last one's answer lost",
+        tell=_through_all_models,
+        ends=_STORED | {"failed model_unavailable"},
+    ),
+    Story(name="the answer is lost, the repeat is refused for now", tell=_lost_then_refused),
     Story(name="canceled while it runs", tell=_canceled_running, ends=_CANCELED | _STORED),
     Story(name="canceled while it waits", tell=_canceled_waiting, ends=_CANCELED),
     Story(name="canceled while its outcome is unknown", tell=_canceled_unknown, ends=_CANCELED | _STORED),
@@ -237,7 +342,26 @@ STORIES = (
     Story(name="a tick finds a success after the deadline", tell=_plainly, fate=LATE, ends=_LATE),
     Story(name="silent upstream", tell=_plainly, promises=SILENT, ends=_DOUBT),
     Story(name="silent upstream: a long prompt", tell=_long_prompt, promises=SILENT, ends=_DOUBT),
-    Story(name="silent upstream: the answer is lost", tell=_answer_lost, promises=SILENT, ends=frozenset({SUBMISSION_UNKNOWN})),
+    Story(name="silent upstream: an upload is handed on", tell=_with_upload, promises=SILENT, ends=_DOUBT),
+    Story(name="silent upstream: the answer is lost", tell=_answer_lost, promises=SILENT, ends=_LOST),
     Story(name="silent upstream: it has to wait", tell=_has_to_wait, promises=SILENT, ends=_DOUBT),
+    Story(name="silent upstream: the next model serves", tell=_with_another_model, promises=SILENT, ends=_DOUBT),
     Story(name="silent upstream: canceled", tell=_canceled_running, promises=SILENT, ends=_CANCELED | _STORED),
+    Story(name="synchronous upstream", tell=_plainly, promises=SYNCHRONOUS, ends=_DOUBT),
+    Story(name="synchronous upstream: three pictures inside", tell=_plainly, fate=INSIDE, promises=SYNCHRONOUS, ends=_ANSWERED),
+    Story(name="synchronous upstream: it fails", tell=_plainly, fate=FAILS, promises=SYNCHRONOUS, ends=_FAILED | _UNSURE),
+    Story(
+        name="synchronous upstream: it fails for nothing, then succeeds",
+        tell=_plainly,
+        fate=AT_SECOND,
+        promises=SYNCHRONOUS,
+        ends=_DOUBT,
+    ),
+    Story(name="synchronous upstream: the next model serves", tell=_with_another_model, promises=SYNCHRONOUS, ends=_DOUBT),
+    Story(name="synchronous upstream: no answer in time", tell=_plainly, fate=LATE, promises=SYNCHRONOUS, ends=_UNSURE),
+    Story(name="synchronous upstream: the answer is lost", tell=_answer_lost, promises=SYNCHRONOUS, ends=_UNSURE),
+    Story(name="synchronous upstream: it has to wait", tell=_has_to_wait, promises=SYNCHRONOUS, ends=_DOUBT),
+    Story(name="synchronous upstream: refused", tell=_refused, promises=SYNCHRONOUS, ends=_REFUSED | _UNSURE),
+    Story(name="synchronous upstream: the URL is dead", tell=_plainly, fate=DEAD, promises=SYNCHRONOUS, ends=_DEAD | _UNSURE),
+    Story(name="synchronous upstream: canceled", tell=_canceled_running, promises=SYNCHRONOUS, ends=_CANCELED | _DOUBT),
 )

@@ -2,11 +2,13 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from darkroom.domain.admission import Account
 from darkroom.domain.news import Says
-from darkroom.domain.task import MOVES, SENDING, TERMINAL, Phase, Task
+from darkroom.domain.task import IN_FLIGHT, MOVES, SENDING, TERMINAL, Phase, Task
+from darkroom.domain.uploads import waits_for
 from darkroom.usecases.store_pictures import picture_key
 from tests.support.gateway import Generation
 from tests.support.world import World
@@ -15,16 +17,20 @@ PAID_ONCE, NEVER_LOST, ONE_END, NEVER_FOOLED, NEVER_RUDE = range(1, 6)
 NOT_STORED = frozenset({"storage_failed", "output_expired", "no_output"})
 
 
-class Broken(AssertionError):
-    """A promise was broken."""
-
-
 @dataclass(frozen=True, slots=True)
 class Complaint:
     """Which promise, and what happened."""
 
     promise: int
     what: str
+
+
+class Broken(AssertionError):
+    """Promises were broken while something was tried."""
+
+    def __init__(self, what: str, complaints: Sequence[Complaint]) -> None:
+        super().__init__("\n".join([what, *(f"promise {one.promise}: {one.what}" for one in complaints)]).strip())
+        self.complaints = complaints
 
 
 def somebody() -> str:
@@ -52,6 +58,7 @@ class Witness:
         """(Again) see what the world's ports do."""
         world = self.world
         world.tasks.on_write = self._wrote
+        world.accounts.on_save = self._accounted
         world.gateway.on_post = self._posted
         world.gateway.on_look = self._asked
         world.downloads.on_open = self._opened
@@ -61,7 +68,7 @@ class Witness:
         for task in self.world.tasks.tasks.values():
             self._truth_about_money(task)
         if self.complaints:
-            raise Broken("\n".join([what, *(f"promise {one.promise}: {one.what}" for one in self.complaints)]).strip())
+            raise Broken(what, self.complaints)
 
     def settled(self) -> None:
         """Nothing is left to do in this world: look whether everything has come to its end."""
@@ -70,16 +77,27 @@ class Witness:
             self.that(NEVER_LOST, task.lease is None, f"{_brief(task)} is held by {task.lease} for ever")
             self._pictures(task)
             self._no_stray_objects(task)
+        for key in self.world.accounts.held():
+            self.that(NEVER_LOST, False, f"{key} holds a slot for ever")
+        for waiter in self.world.accounts.waiting():
+            self.that(NEVER_LOST, False, f"{waiter.key} stands in the queue for ever")
         for key, times in Counter(self.world.gateway.billed).items():
             self.that(PAID_ONCE, times == 1, f"{key} was billed {times} times")
         for task in self.world.tasks.tasks.values():
             self._truth_about_money(task)
+            charged = self._charged(task.id)
+            self.that(PAID_ONCE, len(charged) <= 1, f"{_brief(task)} was charged for {len(charged)} attempts")
 
     def that(self, promise: int, kept: bool, what: str) -> None:
         """Note whether a promise was kept."""
         self.checks[promise] += 1
         if not kept:
             self.complaints.append(Complaint(promise, f"{what} [{self.process or self.actor()}, t={self.world.now:.1f}]"))
+
+    def _accounted(self, _before: Account, after: Account) -> None:
+        self.counts["slots"] += 1
+        crowd, most = len(after.holders), self.world.limits.in_flight
+        self.that(NEVER_RUDE, crowd <= most, f"{crowd} tasks hold the {most} slots of {after.name}")
 
     # -- at each write ------------------------------------------------------------------------------
 
@@ -93,6 +111,8 @@ class Witness:
             self._lease_taken(before, after.lease, after.id)
         if before is not None:
             self._one_end(before, after)
+        if before is not None and before.attempt != after.attempt:
+            self._next_attempt(before, after)
         if before is None or before.phase is not after.phase:
             self._true_news(before, after)
         if after.images and (before is None or not before.images):
@@ -112,6 +132,16 @@ class Witness:
             self.counts["ends"] += 1
 
         self._kept_wishes(before, after)
+
+    def _next_attempt(self, before: Task, after: Task) -> None:
+        """Another one follows only where the one before cost nothing, and where somebody still wants it."""
+        self.counts["further attempts"] += 1
+        here = f"{_brief(before)} → {_brief(after)}"
+        self.that(ONE_END, after.attempt == before.attempt + 1, f"{here}: an attempt was left out")
+        self.that(ONE_END, not before.cancel_requested, f"{here}: it was to be canceled and goes on")
+        self.that(PAID_ONCE, not self._charged(before.submission_key), f"{here}: the attempt before was billed")
+        if before.phase not in SENDING:
+            self.that(NEVER_FOOLED, Says.FAILED in self._told(before), f"{here}, but its upstream never said that it failed")
 
     def _kept_wishes(self, before: Task, after: Task) -> None:
         """Who was told that a task will be canceled sees it canceled; a success that is known is not talked away."""
@@ -161,8 +191,13 @@ class Witness:
 
     def _truth_about_money(self, task: Task) -> None:
         if task.is_terminal and task.error is not None and task.error.charged == "no":
-            billed = task.submission_key in self.world.gateway.billed
-            self.that(PAID_ONCE, not billed, f"{_brief(task)} says that it cost nothing, and it was billed")
+            self.that(PAID_ONCE, not self._charged(task.id), f"{_brief(task)} says that it cost nothing, and it was billed")
+
+    def _charged(self, beginning: str) -> list[str]:
+        """The billed keys that begin so and that the gateway has not said to be free."""
+        gateway = self.world.gateway
+        free = {one.key for one in gateway.generations.values() if one.free}
+        return [key for key in gateway.billed if key.startswith(beginning) and key not in free]
 
     # -- at each request ----------------------------------------------------------------------------
 
@@ -170,11 +205,14 @@ class Witness:
         self.counts["posts"] += 1
         gateway = self.world.gateway
         task = self.world.tasks.tasks.get(key.partition(":")[0])
-        remembered = task is not None and task.submission_key == key
         # Where repeats collapse, the answer to the first POST may be written down while the second is on its way.
         harmless = gateway.promises.collapses_repeats and key in gateway.billed
+        remembered = task is not None and (task.submission_key == key or (harmless and task.attempt > _attempt(key)))
         sending = task is not None and (task.phase in SENDING or harmless)
         self.that(PAID_ONCE, remembered and sending, f"{key} was sent, and the row says {_brief(task) if task else 'nothing'}")
+        if task is not None and key not in gateway.billed and waits_for(self.world.tasks.requests[task.id].body, as_data=False):
+            # Not accepted so far: after a long wait its uploads have other addresses.
+            self._first_bytes.pop(key, None)
         same = self._first_bytes.setdefault(key, body) == body
         self.that(PAID_ONCE, same, f"{key} was sent again with other bytes")
         if known := self._generation(task) if task else None:
@@ -182,6 +220,12 @@ class Witness:
             self.that(PAID_ONCE, age < collapsed_for, f"{key} was sent again {age:.0f} s after it was taken")
         if task is not None and self.process == "tick":
             self.that(PAID_ONCE, not task.cancel_requested, f"{key} was sent although it is to be canceled")
+        self.that(NEVER_RUDE, key in self.world.accounts.held(), f"{key} was sent without a slot")
+        crowd, most = (
+            sum(one.phase in IN_FLIGHT | SENDING for one in self.world.tasks.tasks.values()),
+            self.world.limits.in_flight,
+        )
+        self.that(NEVER_RUDE, crowd <= most, f"{key} makes {crowd} in flight, where {most} may be")
         # A message that the queue delivers twice cannot know that the upstream has refused its twin a moment ago.
         if not self.messages_repeat:
             self._polite(key)
@@ -212,7 +256,7 @@ class Witness:
         if task is None:
             self.that(NEVER_FOOLED, False, f"{url} was fetched for no task")
             return
-        stored = f"images/{task.owner}/{task.id}/{task.attempt}/{url.rsplit('/')[-1].split('.')[0]}" in self.world.bucket.objects
+        stored = f"images/{task.owner}/{task.id}/{task.attempt}/{url.split('/')[4].split('.')[0]}" in self.world.bucket.objects
         self.that(ONE_END, not (stored and self.process.startswith("worker")), f"{url} was fetched again, though it is stored")
         # Whoever held the lease once may find out late that somebody else has taken over.
         held = self.actor() in self._holders[task.id]
@@ -225,6 +269,10 @@ class Witness:
 
     def _told(self, task: Task) -> set[Says]:
         return {said for one in self.world.gateway.generations.values() if one.key == task.submission_key for said in one.told}
+
+
+def _attempt(key: str) -> int:
+    return int(key.partition(":")[2].partition(".")[0])
 
 
 def _brief(task: Task) -> str:

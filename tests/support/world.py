@@ -1,28 +1,37 @@
 """The whole pipeline in memory: real use-cases over the in-memory ports, a gateway with a bill, and a clock that a test moves."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from darkroom.domain.callback_token import SigningKey, sign
-from darkroom.domain.task import Task, Timing
+from darkroom.domain.admission import Limits
+from darkroom.domain.attempts import Alternative
+from darkroom.domain.callback_token import SigningKey, callback_url, sign
+from darkroom.domain.task import Request, Task, Timing
 from darkroom.errors import StoreError
 from darkroom.ports import Job, Promises
+from darkroom.usecases.admit_task import Admission, Tended, tend_account
+from darkroom.usecases.allowance import Allowance
 from darkroom.usecases.cancel_task import Cancel, cancel_task
 from darkroom.usecases.create_task import Created, Order, create_task
 from darkroom.usecases.look_at_task import Look, look_at_task
+from darkroom.usecases.prepare_request import prepare_request
 from darkroom.usecases.receive_callback import Received, receive_callback
 from darkroom.usecases.reconcile_tasks import Report, reconcile_tasks
 from darkroom.usecases.store_pictures import Stored, store_pictures
 from darkroom.usecases.work_job import Worked, work_job
 from tests.support.boundaries import OnCall, nothing_happens
-from tests.support.gateway import COLLAPSING, PNG, SILENT, Gateway
+from tests.support.gateway import COLLAPSING, PNG, SILENT, SYNCHRONOUS, Gateway
 from tests.support.memory import MemoryBucket, MemoryClaims, MemoryDownloads, MemoryQueue, MemoryTasks
+from tests.support.memory_accounts import MemoryAccounts
 
-__all__ = ["COLLAPSING", "KEY", "PNG", "SILENT", "T0", "World"]
+__all__ = ["COLLAPSING", "KEY", "PNG", "SILENT", "SYNCHRONOUS", "T0", "World"]
 
 T0 = 1_700_000_000.0
+LIMITS = Limits(account="hiapi")
+ORIGIN = "https://pics.test"
 KEY = SigningKey("a-stack-secret-of-some-length")
 
 
@@ -38,6 +47,7 @@ class World:
         promises: Promises = COLLAPSING,
         on_call: OnCall = nothing_happens,
         timing: Timing | None = None,
+        limits: Limits = LIMITS,
         table: Callable[..., MemoryTasks] = MemoryTasks,
     ) -> None:
         self.now = T0
@@ -49,9 +59,20 @@ class World:
         self.tasks = table(clock=self.clock, on_call=self._on_call)
         self.claims = MemoryClaims(on_call=self._on_call)
         self.bucket = MemoryBucket(on_call=self._on_call)
-        self.queue = MemoryQueue(on_call=self._on_call)
+        self.queue = MemoryQueue(on_call=self._on_call, clock=self.clock)
+        self.limits = limits
+        self.accounts = MemoryAccounts(on_call=self._on_call)
+        self.admission = Admission(
+            accounts=self.accounts,
+            limits_of=self._limits_of,
+            queue=self.queue,
+            clock=self.clock,
+            sleep=self.sleep,
+            jitter=self.jitter,
+        )
         self.downloads = MemoryDownloads(on_call=self._on_call)
         self.gateway = Gateway(downloads=self.downloads, promises=promises, clock=self.clock, on_call=self._on_call)
+        self.others: dict[str, Gateway] = {}
         self._made = 0
 
     def clock(self) -> float:
@@ -68,22 +89,40 @@ class World:
         self._made += 1
         return f"lease-{self._made}"
 
+    def upstream(self, name: str) -> Gateway:
+        """The gateway of that name: the one there is, unless a test adds another to `others`."""
+        return self.others.get(name, self.gateway)
+
+    def _limits_of(self, upstream: str) -> Limits:
+        return replace(self.limits, account=upstream) if upstream in self.others else self.limits
+
     def jitter(self) -> float:
         return 0.5
 
     # -- triggers -----------------------------------------------------------------------------------
 
     def create(
-        self, *, prompt: str = "a red kite", key: str | None = None, callbacks: bool = True, timeout_s: int = 1800
+        self,
+        *,
+        prompt: str = "a red kite",
+        key: str | None = None,
+        callbacks: bool = True,
+        timeout_s: int = 1800,
+        images: Sequence[str] = (),
+        alternatives: tuple[Alternative, ...] = (),
+        max_auto_retries: int = 1,
+        owner: str = "shop",
     ) -> Created:
         order = Order(
-            owner="shop",
+            owner=owner,
             model="gpt-image-2/text-to-image",
-            input={"prompt": prompt},
+            input={"prompt": prompt} | ({"image_urls": list(images)} if images else {}),
             timeout_s=timeout_s,
             metadata={},
             idempotency_key=key,
             fingerprint=prompt,
+            alternatives=alternatives,
+            max_auto_retries=max_auto_retries,
         )
         return create_task(
             order,
@@ -92,9 +131,11 @@ class World:
             jitter=self.jitter,
             tasks=self.tasks,
             claims=self.claims,
-            queue=self.queue,
             upstream=self.gateway,
-            callback_url=self._callback_url if callbacks else lambda _task, _attempt: None,
+            prepare=self.prepare,
+            admission=self.admission,
+            origin=ORIGIN if callbacks else None,
+            callback_url=self._callback_url,
             timing=self.timing,
             submit_timeout_s=8,
         )
@@ -110,11 +151,13 @@ class World:
     ) -> Received:
         """Deliver the callback of `task_id` as it would be now."""
         raw = json.dumps(body if body is not None else {"taskId": self.gateway.of_task(task_id).id}).encode()
+        task = self.tasks.tasks.get(task_id)
+        attempt = task.attempt if task else 1
         seal = "forged" if forged else "yes" if trusted else "no"
         return receive_callback(
             upstream=self.gateway,
             task_id=task_id,
-            token=token or sign(KEY, upstream="hiapi", task_id=task_id, attempt=1),
+            token=token or sign(KEY, upstream="hiapi", task_id=task_id, attempt=attempt),
             headers={"trusted": seal},
             raw=raw,
             keys=self.keys,
@@ -122,6 +165,8 @@ class World:
             clock=self.clock,
             tasks=self.tasks,
             queue=self.queue,
+            admission=self.admission,
+            may_ask=Allowance(self.admission).may_ask,
             timing=self.timing,
             store=lambda task: self.store(task, resume=False, until=self.now + 7),
         )
@@ -133,14 +178,20 @@ class World:
             clock=self.clock,
             jitter=self.jitter,
             tasks=self.tasks,
-            upstream_of=lambda _name: self.gateway,
+            queue=self.queue,
+            upstream_of=self.upstream,
+            prepare=self.prepare,
+            admission=self.admission,
+            may_ask=Allowance(self.admission).may_ask,
             timing=self.timing,
-            store=lambda task, resume: self.store(task, resume=resume, until=self.now + 115),
+            sleep=self.sleep,
+            store=lambda task, resume: self.store(task, resume=resume, until=(task.lease_until or self.now) - 5),
         )
 
     def work_all(self) -> list[Worked]:
         """Every message of the queue once; one that fails comes back, as SQS would have it."""
         done = []
+        self.queue.arrive()
         for job in list(self.queue.jobs):
             self.queue.jobs.remove(job)
             try:
@@ -150,9 +201,24 @@ class World:
         return done
 
     def tick(self) -> Report:
-        return reconcile_tasks(clock=self.clock, tasks=self.tasks, look=self.look, limit=1000, until=self.now + 40, threads=1)
+        with suppress(StoreError):
+            self.tend()
+        allowance, until = Allowance(self.admission), self.now + 40
+        report = reconcile_tasks(
+            clock=self.clock,
+            tasks=self.tasks,
+            look=lambda task_id: self.look(task_id, allowance),
+            limit=1000,
+            until=until,
+            threads=1,
+        )
+        allowance.close()
+        return report
 
-    def look(self, task_id: str) -> Look:
+    def tend(self) -> Tended:
+        return tend_account(self.limits, admission=self.admission, tasks=self.tasks)
+
+    def look(self, task_id: str, allowance: Allowance | None = None) -> Look:
         return look_at_task(
             task_id,
             lease=self.lease(),
@@ -160,12 +226,25 @@ class World:
             jitter=self.jitter,
             tasks=self.tasks,
             queue=self.queue,
-            upstream_of=lambda _name: self.gateway,
+            upstream_of=self.upstream,
+            prepare=self.prepare,
+            admission=self.admission,
+            may_ask=(allowance or Allowance(self.admission)).may_ask,
             timing=self.timing,
         )
 
     def cancel(self, task_id: str) -> tuple[Cancel, Task]:
-        return cancel_task(self.task(task_id), clock=self.clock, tasks=self.tasks)
+        return cancel_task(self.task(task_id), clock=self.clock, tasks=self.tasks, admission=self.admission)
+
+    def prepare(self, task: Task, request: Request) -> Request:
+        return prepare_request(
+            task,
+            request,
+            tasks=self.tasks,
+            bucket=self.bucket,
+            upstream_of=self.upstream,
+            callback_url=self._callback_url,
+        )
 
     def store(self, task: Task, *, resume: bool, until: float) -> Stored:
         return store_pictures(
@@ -204,9 +283,8 @@ class World:
             self.tick()
             self.work_all()
 
-    def _callback_url(self, task_id: str, attempt: int) -> str:
-        token = sign(self.keys[0], upstream="hiapi", task_id=task_id, attempt=attempt)
-        return f"https://pics.test/v1/callbacks/hiapi/{task_id}/{token}"
+    def _callback_url(self, origin: str, *, upstream: str, task_id: str, attempt: int) -> str:
+        return callback_url(self.keys[0], origin, upstream=upstream, task_id=task_id, attempt=attempt)
 
     def _on_call(self, name: str) -> None:
         self.hook(name)

@@ -5,6 +5,8 @@ from typing import Protocol
 
 import pytest
 
+from tests.chaos.telling import TRIED
+
 
 class Counted(Protocol):
     """`counted("kills", 3)`."""
@@ -17,6 +19,6 @@ def counted(record_property: Callable[[str, object], None]) -> Counted:
     """Adds to the run's counts."""
 
     def add(what: str, times: int = 1) -> None:
-        record_property(f"tried {what}", times)
+        record_property(f"{TRIED}{what}", times)
 
     return add

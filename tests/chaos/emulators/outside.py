@@ -15,7 +15,6 @@ from local.simulator.callbacks import write_letter
 from local.simulator.tasks import NEVER
 from local.simulator.tasks import Task as Generation
 from tests.chaos.emulators.deployment import KEY, WEBHOOK_SECRET, Answer, Deployment, read_answer
-from tests.support.witness import Broken
 
 MODEL = "gpt-image-2/text-to-image"
 DELIVERIES = 4
@@ -29,6 +28,10 @@ _SUBJECTS = ("a red kite", "a lighthouse", "a grey cat", "an old mill")
 _numbers = itertools.count(1)
 
 T = TypeVar("T")
+
+
+class Stuck(AssertionError):
+    """What must happen does not happen, or somebody is answered what nobody should be answered."""
 
 
 class Died(Exception):
@@ -167,7 +170,7 @@ class Outside:
             self.work(records, door=door)
             worked += len(records)
             if worked > 200:
-                raise Broken("the queue never empties")
+                raise Stuck("the queue never empties")
         return worked
 
     def tick(self, *, after: float = STEP_S, door: str = "anybody") -> None:
@@ -178,7 +181,7 @@ class Outside:
     # -- the world going on ---------------------------------------------------------------------------
 
     def go_on(self) -> None:
-        """Until every wish has its task and every task its end; raises Broken when that does not come."""
+        """Until every wish has its task and every task its end; raises Stuck when that does not come."""
         for number in range(ROUNDS):
             for wish in self.wishes:
                 if wish.answer is None:
@@ -189,7 +192,7 @@ class Outside:
             if self.is_at_rest():
                 return
             self.tick(after=STEP_S if number < _OFTEN else _SELDOM_S)
-        raise Broken(f"after {ROUNDS} ticks: {[(one.id, one.phase.value, one.next_check_at) for one in self.tasks().values()]}")
+        raise Stuck(f"after {ROUNDS} ticks: {[(one.id, one.phase.value, one.next_check_at) for one in self.tasks().values()]}")
 
     def is_at_rest(self) -> bool:
         """Whether every wish has a task and every task has ended."""
@@ -234,11 +237,11 @@ class Outside:
 
 
 def wait_for(condition: Callable[[], T], what: str, *, timeout_s: float = _PATIENCE_S) -> T:
-    """The condition's first true value; raises Broken when there is none in time."""
+    """The condition's first true value; raises Stuck when there is none in time."""
     until = time.monotonic() + timeout_s
     while not (found := condition()):
         if time.monotonic() > until:
-            raise Broken(f"waited {timeout_s:g} s in vain for {what}")
+            raise Stuck(f"waited {timeout_s:g} s in vain for {what}")
         time.sleep(0.005)
     return found
 
@@ -259,4 +262,4 @@ def _expect_an_honest_no(answer: Answer) -> None:
     else:
         honest = answer.status == 409 and answer.json["code"] in ("too_late", "already_terminal")
     if not honest:
-        raise Broken(f"answered {answer.status}: {answer.body.decode()}")
+        raise Stuck(f"answered {answer.status}: {answer.body.decode()}")

@@ -53,6 +53,8 @@ class _Observed:
     gateway: Any
     queue: Any
     downloads: Any = field(default_factory=SimpleNamespace)
+    # A dead process's slot comes free some ticks after its task has ended: that is watched in memory, where time is free.
+    accounts: Any = field(default_factory=lambda: SimpleNamespace(held=dict, waiting=list))
     actor: str = ""
 
 

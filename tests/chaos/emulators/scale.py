@@ -1,10 +1,13 @@
-"""How much is tried: a part of it in `make test`, all of it by `python -m tests.chaos.emulators`."""
+"""How much is tried: a part of it in `make test`, all of it where DARKROOM_CHAOS is set, as `make chaos` does."""
 
 import os
 from collections.abc import Sequence
 from typing import TypeVar
 
-LONG = os.environ.get("DARKROOM_CHAOS") == "long"
+LONG = bool(os.environ.get("DARKROOM_CHAOS"))
+
+TIMEOUT_S = 900 if LONG else 120
+"""How long one test may take, on a machine that has much else to do."""
 
 T = TypeVar("T")
 

@@ -5,8 +5,8 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from tests.chaos.emulators.outside import Stuck
 from tests.chaos.emulators.wire import DROP, STALL, Exchange, Script
-from tests.support.witness import Broken
 
 TRIES = 3
 """How often botocore sends one request (adapters/clients.py)."""
@@ -16,15 +16,18 @@ _PATIENCE_S = 60.0
 
 @dataclass(slots=True)
 class OneFault(Script):
-    """The exchange number `at` of the run suffers `fault`, and no other."""
+    """The exchange number `at` of the run suffers `fault`, and no other; with a `name`, only those of this name are counted."""
 
     at: int
     fault: str
+    name: str = ""
     seen: int = 0
     struck: str = ""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def arrived(self, exchange: Exchange) -> str | None:
+        if self.name and exchange.name != self.name:
+            return None
         with self._lock:
             self.seen += 1
             if self.seen - 1 != self.at:
@@ -137,7 +140,7 @@ class Turns(Script):
             self._tickets[exchange.number] = exchange.door
             self._changed.notify_all()
             if not self._changed.wait_for(lambda: exchange.number in self._granted, _PATIENCE_S):
-                raise Broken(f"{exchange.door} never had its turn")
+                raise Stuck(f"{exchange.door} never had its turn")
         return None
 
     def answered(self, exchange: Exchange) -> str | None:
@@ -160,7 +163,7 @@ class Turns(Script):
                 if not self._running and not self._tickets:
                     break
                 if not self._changed.wait_for(self._somebody_waits, _PATIENCE_S):
-                    raise Broken(f"nobody moves: {self._running} run, {self._tickets} wait")
+                    raise Stuck(f"nobody moves: {self._running} run, {self._tickets} wait")
                 self._grant()
         for thread in threads:
             thread.join(_PATIENCE_S)

@@ -12,10 +12,12 @@ from tests.chaos.emulators.counting import Counted
 from tests.chaos.emulators.deployment import Deployment, deployed
 from tests.chaos.emulators.outside import Outside, Wish, wait_for
 from tests.chaos.emulators.promises import check
-from tests.chaos.emulators.scale import seeds
+from tests.chaos.emulators.scale import TIMEOUT_S, seeds
 from tests.chaos.emulators.scripts import Gate, Jostle
 from tests.chaos.emulators.wire import Script
 from tests.support.aws import Aws
+
+pytestmark = pytest.mark.timeout(TIMEOUT_S)
 
 CROWD = 50
 # For the two emulators and this machine's other work; the answers themselves take milliseconds.

@@ -62,7 +62,7 @@ def test_a_killed_process_loses_nothing_and_pays_nothing_twice(processes: Proces
     counted("kills at an exchange", len(kills))
 
 
-@pytest.mark.parametrize("seed", seeds(short=4, long=60))
+@pytest.mark.parametrize("seed", seeds(short=2, long=30))
 def test_nor_does_its_successor_that_is_killed_as_well(processes: Processes, seed: int, counted: Counted) -> None:
     chance = random.Random(seed)
     trigger = chance.choice(CHOSEN)

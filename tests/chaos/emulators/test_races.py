@@ -5,7 +5,9 @@ import pytest
 from tests.chaos.emulators.counting import Counted
 from tests.chaos.emulators.deployment import Deployment
 from tests.chaos.emulators.races import ENCOUNTERS, Encounter, encounter
-from tests.chaos.emulators.scale import seeds
+from tests.chaos.emulators.scale import TIMEOUT_S, seeds
+
+pytestmark = pytest.mark.timeout(TIMEOUT_S)
 
 EVERY = pytest.mark.parametrize("one", ENCOUNTERS, ids=lambda one: one.name)
 
@@ -14,7 +16,7 @@ EVERY = pytest.mark.parametrize("one", ENCOUNTERS, ids=lambda one: one.name)
 def test_the_order_of_their_requests_does_not_matter(deployment: Deployment, one: Encounter, counted: Counted) -> None:
     orders = set()
 
-    for seed in seeds(short=3, long=60):
+    for seed in seeds(short=2, long=60):
         order, found = encounter(deployment, one, seed)
 
         orders.add(order)

@@ -1,19 +1,40 @@
-"""A pytest plugin: tells each result to a file, one JSON line each, for the long run's progress bar and table."""
+"""A pytest plugin for the long run: makes up more inputs, and tells each result and what it counted to a file, as JSON lines."""
 
 import json
 import os
+import re
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 FILE = "DARKROOM_CHAOS_TELLS"
-_PREFIX = "tried "
+TRIED = "tried "
+"""What the names of those properties of a test begin with that are counts of what it tried."""
+
+_EXAMPLES = re.compile(r"(\d+) passing, (\d+) failing")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if FILE not in os.environ:
+        return
+    settings.register_profile("chaos", max_examples=500, derandomize=False, database=None)
+    settings.load_profile("chaos")
+    config.pluginmanager.register(_Examples(), "examples")
     # Only the process that hears of all results tells them.
-    if FILE in os.environ and not hasattr(config, "workerinput"):
+    if not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Teller(os.environ[FILE]), "telling")
+
+
+class _Examples:
+    """Counts what hypothesis made up for a test."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[Any]) -> None:
+        if call.when == "call":
+            told = _EXAMPLES.findall(getattr(item, "hypothesis_statistics", ""))
+            if made := sum(int(number) for both in told for number in both):
+                item.user_properties.append((f"{TRIED}inputs made up by hypothesis", made))
 
 
 class _Teller:
@@ -32,10 +53,10 @@ class _Teller:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when != "call" and report.passed:
             return
-        tried = {name.removeprefix(_PREFIX): 0 for name, _ in report.user_properties if name.startswith(_PREFIX)}
+        tried = {name.removeprefix(TRIED): 0 for name, _ in report.user_properties if name.startswith(TRIED)}
         for name, times in report.user_properties:
-            if name.startswith(_PREFIX):
-                tried[name.removeprefix(_PREFIX)] += int(str(times))
+            if name.startswith(TRIED):
+                tried[name.removeprefix(TRIED)] += int(str(times))
         why = "" if report.passed else _why(report)
         self._tell(test=report.nodeid, outcome=report.outcome, tried=tried, why=why)
 
