@@ -145,7 +145,7 @@ def test_a_large_picture_passes_through_whole(up: Up, tmp_path: Path) -> None:
 
 
 def test_a_model_that_is_too_busy_hands_its_task_to_the_presets_next_one(up: Up, upstream: SimulatorAdmin) -> None:
-    upstream.arm("create-429", match={"prompt": "not by this model"}, retry_after=900)
+    upstream.arm("create-429", match={"prompt": "not by this model"}, retry_after=2)
 
     task = up.finish(up.api.create({"preset": "poster", "input": {"prompt": "not by this model"}}))
 
