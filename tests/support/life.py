@@ -11,7 +11,8 @@ from darkroom.domain.news import Says
 from darkroom.domain.task import NOT_SENT, Phase, Task
 from darkroom.errors import CallbackRejected, DarkroomError, KeyReused, StoreError
 from darkroom.ports import Job
-from darkroom.usecases.admit_task import SETTLED_S, uses_slot
+from darkroom.usecases.admit_task import uses_slot
+from darkroom.usecases.tend_account import SETTLED_S
 from tests.support.boundaries import Killed
 from tests.support.gateway import PNG, Generation
 from tests.support.knife import Knife

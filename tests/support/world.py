@@ -12,7 +12,7 @@ from darkroom.domain.callback_token import SigningKey, callback_url, sign
 from darkroom.domain.task import Request, Task, Timing
 from darkroom.errors import StoreError
 from darkroom.ports import Job, Promises
-from darkroom.usecases.admit_task import Admission, Tended, tend_account
+from darkroom.usecases.account import Admission
 from darkroom.usecases.allowance import Allowance
 from darkroom.usecases.cancel_task import Cancel, cancel_task
 from darkroom.usecases.create_task import Created, Order, create_task
@@ -21,6 +21,7 @@ from darkroom.usecases.prepare_request import prepare_request
 from darkroom.usecases.receive_callback import Received, receive_callback
 from darkroom.usecases.reconcile_tasks import Report, reconcile_tasks
 from darkroom.usecases.store_pictures import Stored, store_pictures
+from darkroom.usecases.tend_account import Tended, tend_account
 from darkroom.usecases.work_job import Worked, work_job
 from tests.support.boundaries import OnCall, nothing_happens
 from tests.support.gateway import COLLAPSING, PNG, SILENT, SYNCHRONOUS, Gateway

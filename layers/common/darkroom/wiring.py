@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from darkroom.domain.callback_token import SigningKey
     from darkroom.domain.task import Request, Task
     from darkroom.ports import Accounts, ApiKeys, Bucket, Claims, Downloads, Queue, Secrets, Tasks, Upstream
-    from darkroom.usecases.admit_task import Admission
+    from darkroom.usecases.account import Admission
     from darkroom.usecases.allowance import Allowance
     from darkroom.usecases.breaker import Turned
     from darkroom.usecases.store_pictures import Stored
@@ -76,7 +76,7 @@ class Services:
     @cached_property
     def admission(self) -> "Admission":
         """Slots and requests at the upstreams, and the queue before them."""
-        from darkroom.usecases.admit_task import Admission
+        from darkroom.usecases.account import Admission
         from darkroom.usecases.breaker import Memory
 
         return Admission(

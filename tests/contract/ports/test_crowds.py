@@ -9,7 +9,8 @@ from darkroom.adapters.dynamo import Table
 from darkroom.domain.admission import Limits
 from darkroom.domain.ids import task_id
 from darkroom.domain.task import Phase
-from darkroom.usecases.admit_task import Admission, hand_on, join_queue, take_slot
+from darkroom.usecases.account import Admission
+from darkroom.usecases.admit_task import hand_on, join_queue, take_slot
 from tests.support.aws import Aws
 from tests.support.memory import MemoryQueue
 from tests.support.tasks import BIRTH, a_task

@@ -249,6 +249,24 @@ def test_a_refusal_of_our_account_is_counted_for_the_alarm(
     assert '"TasksFailed":[1.0]' in out
 
 
+def test_a_probe_of_a_paused_account_that_is_refused_again_is_counted_and_its_task_waits(
+    api: Api, services: MemoryServices, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from darkroom.errors import UpstreamRefused
+
+    services.gateway.submits.extend(UpstreamRefused("no", reason="upstream_auth") for _ in range(2))
+    api.create()
+    services.clock.now += 61
+    capsys.readouterr()
+
+    probe = api.create()
+
+    out = capsys.readouterr().out
+    assert probe.json["status"] == "queued"
+    assert '"UpstreamRefusedUs":[1.0]' in out
+    assert "TasksFailed" not in out
+
+
 @pytest.mark.parametrize(
     "broken",
     [

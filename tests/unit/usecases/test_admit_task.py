@@ -9,20 +9,10 @@ from darkroom.domain.ids import task_id
 from darkroom.domain.task import Phase, Task
 from darkroom.errors import AccountChanged, StorageUnavailable, UpstreamUnavailable
 from darkroom.ports import Job
-from darkroom.usecases.admit_task import (
-    Admission,
-    give_back,
-    hand_on,
-    heed,
-    join_queue,
-    may_ask,
-    may_send,
-    put_back,
-    see_account,
-    take_slot,
-    tend_account,
-)
+from darkroom.usecases.account import Admission
+from darkroom.usecases.admit_task import give_back, hand_on, heed, join_queue, may_ask, may_send, put_back, take_slot
 from darkroom.usecases.allowance import Allowance
+from darkroom.usecases.tend_account import see_account, tend_account
 from tests.support.memory import MemoryQueue, MemoryTasks
 from tests.support.memory_accounts import MemoryAccounts
 from tests.unit.domain.test_task import a_task

@@ -8,8 +8,8 @@ from darkroom.domain.breaker import ACCOUNT, Shut
 from darkroom.domain.task import Phase
 from darkroom.errors import OutcomeUnknown, StorageUnavailable, UpstreamError, UpstreamRefused, UpstreamUnavailable
 from darkroom.ports import Job
-from darkroom.usecases.admit_task import open_again
 from darkroom.usecases.breaker import Memory, Turned
+from darkroom.usecases.shut_off import open_again
 from tests.support.world import World
 
 MODEL = "hiapi/gpt-image-2/text-to-image"

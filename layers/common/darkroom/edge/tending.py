@@ -2,7 +2,7 @@
 
 from darkroom.errors import StoreError
 from darkroom.observe import count, gauge, say
-from darkroom.usecases.admit_task import Tended, tend_account
+from darkroom.usecases.tend_account import Tended, tend_account
 from darkroom.wiring import Services
 
 

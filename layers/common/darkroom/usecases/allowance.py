@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from darkroom.domain.admission import Limits
-from darkroom.usecases.admit_task import Admission, give_back, may_ask
+from darkroom.usecases.account import Admission
+from darkroom.usecases.admit_task import give_back, may_ask
 
 _MOST_AT_ONCE = 16
 

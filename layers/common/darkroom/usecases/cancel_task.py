@@ -5,7 +5,8 @@ from enum import StrEnum
 from darkroom.domain.task import NOT_SENT, Phase, Task
 from darkroom.errors import TaskChanged
 from darkroom.ports import Clock, Tasks
-from darkroom.usecases.admit_task import Admission, hand_on
+from darkroom.usecases.account import Admission
+from darkroom.usecases.admit_task import hand_on
 
 _TRIES = 5
 

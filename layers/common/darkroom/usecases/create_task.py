@@ -10,7 +10,8 @@ from darkroom.domain.attempts import Alternative
 from darkroom.domain.task import Phase, Request, Task, Timing
 from darkroom.errors import KeyReused, StorageUnavailable, TaskExists
 from darkroom.ports import CallbackUrl, Claims, Clock, Randomness, Tasks, Upstream
-from darkroom.usecases.admit_task import Admission, hand_on, join_queue, send_when, take_slot, uses_slot
+from darkroom.usecases.account import Admission, send_when
+from darkroom.usecases.admit_task import hand_on, join_queue, take_slot, uses_slot
 from darkroom.usecases.begin_attempt import have_it_sent
 from darkroom.usecases.park_task import ask_again_at, park_task
 from darkroom.usecases.prepare_request import Prepare
@@ -44,12 +45,13 @@ class Order:
 class Created:
     """The task as it is now; `replayed` when an earlier request with the same key had made it.
 
-    `again`: its first attempt is over already, and the task goes on with another one.
+    `again`: its first attempt is over already, and the task goes on with another one. `refused`: why the upstream said no.
     """
 
     task: Task
     replayed: bool
     again: bool = False
+    refused: str | None = None
 
 
 def create_task(
@@ -112,7 +114,7 @@ def create_task(
     )
     if sent.sends_on:
         have_it_sent(sent.task, admission.queue)
-    return Created(task=sent.task, replayed=False, again=sent.again)
+    return Created(task=sent.task, replayed=False, again=sent.again, refused=sent.refused)
 
 
 def _named(order: Order, *, clock: Clock, fresh: Randomness, tasks: Tasks, claims: Claims) -> tuple[str, Task | None]:

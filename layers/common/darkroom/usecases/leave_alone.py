@@ -3,7 +3,8 @@
 from darkroom.domain.task import Task
 from darkroom.errors import TaskChanged, UpstreamError
 from darkroom.ports import Clock, Tasks
-from darkroom.usecases.admit_task import Admission, heed
+from darkroom.usecases.account import Admission
+from darkroom.usecases.admit_task import heed
 
 
 def left_alone_until(error: UpstreamError, *, clock: Clock) -> float:

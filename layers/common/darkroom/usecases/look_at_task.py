@@ -13,7 +13,8 @@ from darkroom.errors import (
     UpstreamRefused,
 )
 from darkroom.ports import Clock, Job, Queue, Tasks, Upstream
-from darkroom.usecases.admit_task import Admission, hand_on, heed, may_send, uses_slot
+from darkroom.usecases.account import Admission
+from darkroom.usecases.admit_task import hand_on, heed, may_send, uses_slot
 from darkroom.usecases.allowance import MayAsk
 from darkroom.usecases.begin_attempt import begin_attempt
 from darkroom.usecases.keep_evidence import keep_evidence

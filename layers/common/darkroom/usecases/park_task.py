@@ -5,7 +5,7 @@ from darkroom.domain.again import after_failure
 from darkroom.domain.task import Task, TaskError
 from darkroom.errors import TaskChanged
 from darkroom.ports import Tasks
-from darkroom.usecases.admit_task import Admission
+from darkroom.usecases.account import Admission
 from darkroom.usecases.begin_attempt import have_it_sent
 
 _SPREAD_S = 5.0

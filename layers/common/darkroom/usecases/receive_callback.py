@@ -10,7 +10,8 @@ from darkroom.domain.redact import redact
 from darkroom.domain.task import Phase, Task, Timing
 from darkroom.errors import StorageUnavailable, TaskChanged, TokenRejected, UpstreamError
 from darkroom.ports import EVIDENCE_CHARACTERS, Clock, Evidence, Heard, Job, Queue, Tasks, Upstream
-from darkroom.usecases.admit_task import Admission, hand_on, uses_slot
+from darkroom.usecases.account import Admission
+from darkroom.usecases.admit_task import hand_on, uses_slot
 from darkroom.usecases.allowance import MayAsk
 from darkroom.usecases.begin_attempt import have_it_sent
 from darkroom.usecases.leave_alone import leave_alone

@@ -16,20 +16,11 @@ from darkroom.errors import (
     UpstreamUnavailable,
 )
 from darkroom.ports import Accepted, Clock, Promises, Tasks, Upstream
-from darkroom.usecases.admit_task import (
-    Admission,
-    hand_on,
-    heed,
-    join_queue,
-    note_answer,
-    note_failure,
-    pause,
-    put_back,
-    uses_slot,
-    when_shut,
-)
+from darkroom.usecases.account import Admission
+from darkroom.usecases.admit_task import hand_on, heed, join_queue, put_back, uses_slot
 from darkroom.usecases.keep_evidence import keep_evidence
 from darkroom.usecases.park_task import ask_again_at
+from darkroom.usecases.shut_off import note_answer, note_failure, pause, when_shut
 
 _TRIES = 3
 _FIRST_BACKOFF_S = 5.0

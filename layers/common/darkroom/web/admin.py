@@ -4,8 +4,9 @@ from typing import Any
 
 from darkroom.catalogue.faults import pointer
 from darkroom.ports import ApiKey
-from darkroom.usecases.admit_task import Tended, open_again, see_account
 from darkroom.usecases.make_key import make_key
+from darkroom.usecases.shut_off import open_again
+from darkroom.usecases.tend_account import Tended, see_account
 from darkroom.web.answers import PRIVATE, Answer, json_answer, list_answer, rfc3339
 from darkroom.web.bodies import expect_no_body, read_object
 from darkroom.web.call import Call

@@ -233,7 +233,5 @@ def _count(created: Created) -> None:
     count("TasksCreated")
     if created.again:
         count_next_attempt(created.task.begun)
-    error = created.task.error
-    if created.task.status is Status.FAILED and error is not None:
-        count("TasksFailed")
-        count("UpstreamRefusedUs", error.code in _ACCOUNT_TROUBLE)
+    count("UpstreamRefusedUs", created.refused in _ACCOUNT_TROUBLE)
+    count("TasksFailed", created.task.status is Status.FAILED)
