@@ -145,14 +145,14 @@ def test_a_large_picture_passes_through_whole(up: Up, tmp_path: Path) -> None:
 
 
 def test_a_model_that_is_too_busy_hands_its_task_to_the_presets_next_one(up: Up, upstream: SimulatorAdmin) -> None:
-    upstream.arm("create-429", match={"prompt": "not by this model"}, retry_after=2)
+    upstream.arm("create-503", match={"prompt": "not by this model"})
 
     task = up.finish(up.api.create({"preset": "poster", "input": {"prompt": "not by this model"}}))
 
     first, second = task["attempts"]
     assert task["status"] == "succeeded"
     assert (first["outcome"], first["charged"], second["kind"], second["outcome"]) == (
-        "upstream_rate_limited",
+        "upstream_unavailable",
         "no",
         "fallback",
         "succeeded",

@@ -16,10 +16,10 @@ CANARIES = {
     "the prompt": PROMPT,
     "metadata": "canary-of-the-metadata-0aa9f3",
 }
-# Each ends by itself within seconds: by a callback, by polling, or by a refusal.
+# Each ends by itself within seconds: by a callback, by polling, or by a refusal. The last one pauses the account.
 STORIES = """
-    latency create-400 create-402 create-422 create-500-accepted create-200-no-id create-dropped-accepted fail output-missing
-    callback-lost callback-concurrent callback-forged callback-unsigned callback-tampered
+    latency create-400 create-422 create-500-accepted create-200-no-id create-dropped-accepted fail output-missing
+    callback-lost callback-concurrent callback-forged callback-unsigned callback-tampered create-402
 """.split()  # noqa: SIM905  (a list to be read as one)
 
 

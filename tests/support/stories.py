@@ -1,7 +1,7 @@
 """Lives of one task that crash and outage tests go through: what happens, and how it may end."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from darkroom.domain.admission import Limits
 from darkroom.domain.attempts import Alternative
@@ -34,6 +34,8 @@ FAILS = Fate(ends=Says.FAILED)
 OTHER = Alternative(upstream="hiapi", model="banana", route="ext", wire_model="Banana", input={"prompt": "a red kite"})
 """Another model, for what the gateway refuses before any work."""
 
+DOWN = UpstreamUnavailable("bad gateway", status=502)
+ELSEWHERE = replace(OTHER, model="sunburst", wire_model="Sunburst")
 TOO_MANY = UpstreamUnavailable("too many", status=429, retry_after=90, about_the_request=True)
 NO_MODEL = UpstreamRefused("down", reason="model_unavailable", retryable="later")
 AT_SECOND = Fate(ends=Says.FAILED, passing=True, then=Fate())
@@ -257,6 +259,37 @@ def _canceled_at_second(life: Life) -> None:
     life.at(20, life.cancel)
 
 
+def _shut(life: Life, **wish: object) -> None:
+    """The model failed four times in this minute, and then once more: its tasks wait for a probe."""
+    for _ in range(4):
+        life.world.admission.memory.failed("hiapi/gpt-image-2/text-to-image", T0)
+    life.world.gateway.before_accepting = [DOWN]
+    for number in range(3):
+        life.at(number, lambda number=number: life.order(f"order-{number}", **wish))  # type: ignore[misc]  # bound
+
+
+def _shut_with_another_model(life: Life) -> None:
+    _shut(life, alternatives=(ELSEWHERE,))
+
+
+def _shut_and_canceled(life: Life) -> None:
+    _shut(life)
+    life.at(5, lambda: life.cancel("order-2"))
+
+
+def _shut_again(life: Life) -> None:
+    """The first probe's answer is lost."""
+    _shut(life)
+    life.at(20, lambda: life.world.gateway.after_accepting.append(OutcomeUnknown("reset")))
+
+
+def _paused(life: Life) -> None:
+    """The account is refused, its first probe too."""
+    life.world.gateway.before_accepting = [NO_KEY] * 2
+    for number in range(3):
+        life.at(number, lambda number=number: life.order(f"order-{number}"))  # type: ignore[misc]  # bound
+
+
 SUBMISSION_UNKNOWN = "expired submission_outcome_unknown"
 _EXPIRED = "expired deadline_exceeded"
 _LATE = frozenset({f"{_EXPIRED} with pictures"})
@@ -267,6 +300,7 @@ _FAILED = frozenset({"failed generation_failed"})
 _REFUSED = frozenset({"failed content_rejected"})
 _CANCELED = frozenset({"canceled canceled"})
 _LOST = frozenset({SUBMISSION_UNKNOWN})
+_UNPAID = frozenset({"failed upstream_auth"})
 _DOUBT = frozenset({"succeeded", SUBMISSION_UNKNOWN})
 """Where a POST cannot be repeated, dying beside it leaves a doubt that only a person can end."""
 
@@ -329,6 +363,12 @@ STORIES = (
         tell=_through_all_models,
         ends=_STORED | {"failed model_unavailable"},
     ),
+    Story(name="a shut model is tried again", tell=_shut),
+    Story(name="a shut model: its probe's answer is lost", tell=_shut_again),
+    Story(name="a shut model: the preset's next one serves", tell=_shut_with_another_model),
+    Story(name="a shut model: one of those who wait is canceled", tell=_shut_and_canceled, ends=_CANCELED | _STORED),
+    Story(name="silent upstream: a shut model is tried again", tell=_shut, promises=SILENT, ends=_DOUBT),
+    Story(name="a paused account: the rest waits for a probe that goes well", tell=_paused, ends=_STORED | _UNPAID),
     Story(name="the answer is lost, the repeat is refused for now", tell=_lost_then_refused),
     Story(name="canceled while it runs", tell=_canceled_running, ends=_CANCELED | _STORED),
     Story(name="canceled while it waits", tell=_canceled_waiting, ends=_CANCELED),

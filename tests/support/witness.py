@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from darkroom.domain.admission import Account
 from darkroom.domain.news import Says
-from darkroom.domain.task import IN_FLIGHT, MOVES, SENDING, TERMINAL, Phase, Task
+from darkroom.domain.task import IN_FLIGHT, MOVES, NOT_SENT, SENDING, TERMINAL, Phase, Task
 from darkroom.domain.uploads import waits_for
 from darkroom.usecases.store_pictures import picture_key
 from tests.support.gateway import Generation
@@ -140,7 +140,8 @@ class Witness:
         self.that(ONE_END, after.attempt == before.attempt + 1, f"{here}: an attempt was left out")
         self.that(ONE_END, not before.cancel_requested, f"{here}: it was to be canceled and goes on")
         self.that(PAID_ONCE, not self._charged(before.submission_key), f"{here}: the attempt before was billed")
-        if before.phase not in SENDING:
+        never_sent = before.phase in NOT_SENT and before.first_sent_at is None
+        if before.phase not in SENDING and not never_sent:
             self.that(NEVER_FOOLED, Says.FAILED in self._told(before), f"{here}, but its upstream never said that it failed")
 
     def _kept_wishes(self, before: Task, after: Task) -> None:

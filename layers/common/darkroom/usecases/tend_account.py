@@ -1,0 +1,57 @@
+"""Mend once a minute what a crash left behind in an account, and see how it is."""
+
+from dataclasses import dataclass
+
+from darkroom.domain.admission import Account, Limits
+from darkroom.domain.task import NOT_SENT
+from darkroom.ports import Tasks
+from darkroom.usecases.account import Admission, send_when, serve
+from darkroom.usecases.admit_task import uses_slot
+
+SETTLED_S = 60.0
+"""A holder younger than this may belong to a task whose row is just being written."""
+
+MOST_COUNTED = 500
+"""A longer queue is counted no further."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tended:
+    """An account after its tending: how many tasks wait (at most MOST_COUNTED are counted), how many slots were freed."""
+
+    account: Account
+    limits: Limits
+    waiting: int
+    freed: int = 0
+
+
+def tend_account(limits: Limits, *, admission: Admission, tasks: Tasks) -> Tended:
+    """Once a minute: free the slots that nobody uses any more, send lost messages again, serve whoever waits.
+
+    Raises StoreError: the next tending does it.
+    """
+    account, first = admission.accounts.see(limits.account)
+    old = [key for key, at in account.holders.items() if admission.clock() >= at + SETTLED_S]
+    leaked = tuple(key for key in old if not _is_used(key, limits, tasks, admission))
+    if first is None and not leaked:
+        return Tended(account=account, limits=limits, waiting=0)
+    serve(limits, admission, freed=leaked)
+    return see_account(limits, admission=admission, freed=len(leaked))
+
+
+def see_account(limits: Limits, *, admission: Admission, freed: int = 0) -> Tended:
+    """The account as it is now."""
+    account, first = admission.accounts.see(limits.account)
+    waiting = len(admission.accounts.waiters(limits.account, limit=MOST_COUNTED)) if first else 0
+    return Tended(account=account, limits=limits, waiting=waiting, freed=freed)
+
+
+def _is_used(key: str, limits: Limits, tasks: Tasks, admission: Admission) -> bool:
+    """Whether the holder's task still needs its slot; one that should have been sent long ago is sent again."""
+    task_id, _, attempt = key.rpartition(":")
+    task = tasks.get(task_id)
+    if task is None or task.attempt != int(attempt) or admission.limits_of(task.upstream).account != limits.account:
+        return False
+    if task.phase in NOT_SENT:
+        send_when(task.id, task.attempt, admission.clock(), admission=admission)
+    return uses_slot(task)
