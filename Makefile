@@ -4,7 +4,7 @@ PYTHON ?= python3
 # Not from the environment, where other tools mean other things by it: `make build ARCH=x86_64`.
 ARCH = arm64
 BUILD_DIR = .aws-sam/build
-PYTEST_ARGS ?= -n 3 --dist loadfile
+PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
 
 # The lock files are complete, so pip need not follow dependencies: it then asks for nothing that is not hashed.
 PIP_INSTALL := -m pip install -qq --disable-pip-version-check --no-deps
