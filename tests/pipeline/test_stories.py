@@ -162,6 +162,18 @@ def test_a_model_that_is_too_busy_hands_its_task_to_the_presets_next_one(up: Up,
     assert billed_for(upstream, task) == 1
 
 
+def test_a_proxys_503_behind_which_the_work_was_begun_is_never_made_good_by_another_model(
+    up: Up, upstream: SimulatorAdmin
+) -> None:
+    prompt = "begun behind a proxy"
+    upstream.arm("create-503-accepted", match={"prompt": prompt}, envelope="E-f")
+
+    task = up.finish(up.api.create({"preset": "poster", "input": {"prompt": prompt}}))
+
+    assert (task["status"], len(task["attempts"])) == ("succeeded", 1)
+    assert billed_for(upstream, task) == 1
+
+
 def test_a_model_that_is_down_is_tried_again_by_itself(up: Up, upstream: SimulatorAdmin) -> None:
     upstream.arm("create-400", match={"prompt": "down for a moment"}, error_code="MODEL_UNAVAILABLE")
 

@@ -87,10 +87,10 @@ class UpstreamError(DarkroomError):
 
 
 class UpstreamUnavailable(UpstreamError):
-    """Refused before any work was done (429, 503, connection refused): the same request may go again.
+    """Refused before any work was done (429, the gateway's own 503, connection refused): the same request may go again.
 
-    `about_the_request`: the gateway itself has looked at it and said so; a connection that fails tells nothing of another model,
-    and a proxy's page may stand before a gateway that has begun.
+    `about_the_request`: the gateway itself has looked at it and said so; a connection that fails, or a proxy's 429, tells nothing
+    of another model.
     """
 
     def __init__(self, message: str, *, about_the_request: bool = False, **kwargs: object) -> None:

@@ -141,7 +141,6 @@ def test_other_bytes_under_our_own_key_are_our_bug_and_nobody_knows_what_it_cost
         (429, b""),
         (429, b"<html>slow down</html>"),
         (503, flat(None, 503)),
-        (503, b"upstream connect error"),
         (503, nested("MODEL_UNAVAILABLE")),
         (400, nested("rate_limit_exceeded")),
         (200, nested("rate_limit_exceeded")),
@@ -155,6 +154,16 @@ def test_before_any_work_means_ask_again(status: int, body: Any) -> None:
 
     assert caught.value.status == status
     assert caught.value.about_the_request is isinstance(body, dict)
+
+
+@pytest.mark.parametrize(
+    "body", [b"upstream connect error", b"<html>503</html>", b"", nested("STORAGE_UNAVAILABLE"), flat("TASK_TIMEOUT", 503)]
+)
+def test_a_503_that_the_gateway_did_not_write_or_that_tells_of_work_promises_nothing(body: Any) -> None:
+    with pytest.raises(OutcomeUnknown) as caught:
+        created(503, body)
+
+    assert caught.value.status == 503
 
 
 @pytest.mark.parametrize(

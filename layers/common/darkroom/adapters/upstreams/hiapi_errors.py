@@ -5,6 +5,7 @@ from typing import NoReturn
 from darkroom.adapters.upstreams.complaints import Complaint
 from darkroom.adapters.upstreams.http import Answer
 from darkroom.adapters.upstreams.refusals import (
+    MAY_HAVE_WORKED,
     charged_for,
     facts_of,
     in_own_words,
@@ -30,7 +31,7 @@ def raise_for_create(answer: Answer, complaint: Complaint, *, now: float) -> NoR
         raise OutcomeUnknown(complaint.message, **facts)
     if complaint.word == _MISMATCH:
         raise UpstreamRefused(complaint.message, reason="submission_outcome_unknown", charged="unknown", **facts)
-    if is_before_work(complaint):
+    if _did_no_work(answer, complaint):
         raise UpstreamUnavailable(complaint.message, about_the_request=in_own_words(answer), **facts)
     if not is_definite(answer, complaint):
         raise OutcomeUnknown(unknown_message(answer, complaint), **facts)
@@ -41,3 +42,10 @@ def raise_for_create(answer: Answer, complaint: Complaint, *, now: float) -> NoR
         retryable=retryable_for(complaint),
         **facts,
     )
+
+
+def _did_no_work(answer: Answer, complaint: Complaint) -> bool:
+    """A 503 counts only in the gateway's own words: a proxy before it may answer one although the work was begun."""
+    if complaint.status == 503:
+        return in_own_words(answer) and complaint.word not in MAY_HAVE_WORKED
+    return is_before_work(complaint)
