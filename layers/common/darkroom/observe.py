@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from functools import wraps
 from traceback import extract_tb
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
@@ -14,6 +14,9 @@ from aws_lambda_powertools.metrics import MetricUnit
 from darkroom.domain.attempts import Begun
 from darkroom.domain.redact import redact
 from darkroom.errors import ConfigurationError, StoreError
+
+if TYPE_CHECKING:
+    from darkroom.domain.task import Task
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -53,9 +56,11 @@ def count(name: str, value: float = 1) -> None:
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
 
 
-def count_next_attempt(begun: Begun) -> None:
+def tell_next_attempt(task: "Task") -> None:
     """An attempt failed and the task goes on: by itself with the same model, or with the preset's next one."""
-    count("AutomaticRetries" if begun is Begun.AUTOMATIC_RETRY else "Fallbacks")
+    why = task.earlier[-1].code
+    say("next attempt", kind=task.begun.value, task_id=task.id, attempt=task.attempt, model=task.model, after=why)
+    count("AutomaticRetries" if task.begun is Begun.AUTOMATIC_RETRY else "Fallbacks")
 
 
 def gauge(name: str, value: float) -> None:

@@ -70,6 +70,14 @@ def test_every_word_of_failure_is_one(pixapi: Gateway, word: str) -> None:
     assert (news.says, news.word, news.outputs) == (Says.FAILED, word, ())
 
 
+@pytest.mark.parametrize("word", ["cancelled", "expired", "timeout"])
+def test_what_ran_out_of_time_may_have_been_charged_and_is_not_tried_again_by_itself(pixapi: Gateway, word: str) -> None:
+    error = pixapi.finish(f"a kite [sim:fail] [sim:answer-words failed={word}]").error
+
+    assert error is not None
+    assert (error.charged, error.retryable) == ("unknown", "manual")
+
+
 @pytest.mark.parametrize("word", ["in_progress", "postprocessing", "warte"])
 def test_every_other_word_means_ask_again(pixapi: Gateway, word: str) -> None:
     task_id = pixapi.submit(f"a kite [sim:hang] [sim:answer-words running={word}]").upstream_task_id

@@ -2,17 +2,20 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from darkroom.domain.attempts import Alternative
 from darkroom.domain.task import Request, Task, TaskError
-from darkroom.errors import UpstreamRefused, UpstreamUnavailable
+from darkroom.errors import UpstreamError, UpstreamRefused, UpstreamUnavailable
 from tests.functions.api.client import START, Api, MemoryServices, poster
 from tests.support.tasks import a_task, storing, submitted, succeeded
 
 FALLBACK = "Nano-Banana-Pro"
 BUSY = UpstreamUnavailable("too many", status=429, about_the_request=True)
+NO_MODEL = UpstreamRefused("down", reason="model_unavailable", retryable="later")
+REJECTED = UpstreamRefused("not that", reason="content_rejected")
 WHY = TaskError(code="model_unavailable", message="no", charged="no")
 
 
@@ -99,6 +102,51 @@ def test_a_model_that_is_down_is_tried_again_when_nothing_else_may_serve(api: Ap
 
     assert [one["kind"] for one in task["attempts"]] == ["first", "automatic_retry"]
     assert services.queue.jobs == []
+
+
+COUNTED = ("TasksFailed", "ValidationErrors", "AutomaticRetries", "Fallbacks", "UserReruns")
+
+
+@pytest.mark.parametrize(
+    ("submits", "body", "counted", "told"),
+    [
+        ([BUSY], poster(), "Fallbacks", "fallback"),
+        ([NO_MODEL], {"model": "gpt-image-2/text-to-image", "input": {"prompt": "x"}}, "AutomaticRetries", "automatic_retry"),
+        ([REJECTED], poster(), "TasksFailed", None),
+        ([], poster(max_auto_retries=99), "ValidationErrors", None),
+    ],
+)
+def test_each_way_to_go_on_or_to_fail_is_counted_and_told_by_itself(
+    api: Api,
+    services: MemoryServices,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    submits: list[UpstreamError],
+    body: dict[str, Any],
+    counted: str,
+    told: str | None,
+) -> None:
+    services.gateway.submits = submits
+
+    reply = api.post("/v1/tasks", body)
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {name for line in lines for name in COUNTED if name in line} == {counted}
+    facts = [vars(record) for record in caplog.records if record.getMessage() == "next attempt"]
+    kinds = [(one["kind"], one["task_id"], one["attempt"]) for one in facts]
+    assert kinds == ([(told, reply.json["id"], 2)] if told else [])
+
+
+def test_a_rerun_is_counted_once_however_often_it_is_asked_for(
+    api: Api, services: MemoryServices, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task, other = (given(services, succeeded(a_task(number, at=START))) for number in (1, 2))
+
+    for original in (task, task, other):
+        api.post(f"/v1/tasks/{original.id}/retry", idempotency_key="again-1")
+
+    out = capsys.readouterr().out
+    assert (out.count('"UserReruns":[1.0]'), "ValidationErrors" in out) == (1, False)
 
 
 def test_running_it_again_asks_for_what_was_asked_for_first_with_the_fallbacks_that_still_hold(

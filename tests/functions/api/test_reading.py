@@ -83,6 +83,7 @@ def test_late_pictures_are_marked(api: Api, services: MemoryServices) -> None:
     reply = api.get(f"/v1/tasks/{task.id}").json
 
     assert (reply["status"], reply["images"][0]["late"]) == ("expired", True)
+    assert (reply["error"]["charged"], reply["attempts"][-1]["charged"]) == ("yes", "yes")
 
 
 @pytest.mark.parametrize("task_id", [UNKNOWN, "task_1", "x", "task_01kbcdefghjkmnpqrstvwxyz01"])

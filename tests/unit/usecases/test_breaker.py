@@ -302,6 +302,29 @@ def test_a_create_goes_on_waiting_where_its_next_attempt_cannot_be_written() -> 
     assert (created.again, created.task.phase) == (False, Phase.WAITING)
 
 
+def test_a_model_that_accepts_and_then_fails_for_want_of_it_is_shut_too() -> None:
+    world = World(limits=ALL)
+    for _ in range(5):
+        task_id = world.create(max_auto_retries=0).task.id
+        world.gateway.fail(task_id, "model_unavailable")
+        world.call_back(task_id)
+
+    assert list(shut(world)) == [MODEL]
+
+
+def test_five_such_ends_among_many_good_ones_shut_nothing() -> None:
+    world = World(limits=ALL)
+    for number in range(12):
+        task_id = world.create(max_auto_retries=0).task.id
+        if number % 2:
+            world.gateway.succeed(task_id)
+        else:
+            world.gateway.fail(task_id, "model_unavailable")
+        world.call_back(task_id)
+
+    assert shut(world) == {}
+
+
 # -- an account ----------------------------------------------------------------------------------------
 
 
@@ -334,6 +357,18 @@ def test_a_refused_account_is_paused_the_rest_waits_and_a_probe_ends_the_pause()
     assert len(world.gateway.billed) == 3
     assert [(one.is_pause, one.shut) for one in heard] == [(True, True), (True, False)]
     assert (heard[0].account, heard[0].why) == ("hiapi", "upstream_auth")
+
+
+@pytest.mark.parametrize(("status", "pauses"), [(401, True), (402, True), (403, False)])
+def test_a_look_that_is_refused_for_the_account_pauses_it(status: int, pauses: bool) -> None:
+    world = World(limits=ALL)
+    world.create(callbacks=False)
+    world.gateway.looking = [UpstreamRefused("no", reason="upstream_auth", status=status)]
+
+    world.now += 120
+    world.tick()
+
+    assert (ACCOUNT in shut(world)) is pauses
 
 
 def test_pauses_between_probes_double_up_to_a_quarter_of_an_hour() -> None:

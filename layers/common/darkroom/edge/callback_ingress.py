@@ -7,7 +7,7 @@ from typing import Any
 
 from darkroom.domain.ids import is_task_id
 from darkroom.errors import SignatureRejected, StorageUnavailable, TaskChanged, TokenRejected
-from darkroom.observe import count, count_next_attempt, discreet, say
+from darkroom.observe import count, discreet, say, tell_next_attempt
 from darkroom.usecases.receive_callback import Received, receive_callback
 from darkroom.wiring import Services
 
@@ -88,7 +88,7 @@ def _tell(received: Received, task_id: str) -> dict[str, Any]:
     count("CallbacksDuplicate", received.outcome == "duplicate")
     count("CallbacksSuspicious", received.is_suspicious)
     if task is not None and received.outcome == "again":
-        count_next_attempt(task.begun)
+        tell_next_attempt(task)
     if task is not None and received.outcome in ("stored", "ended"):
         count(f"Tasks{task.status.value.capitalize()}")
     return _answer(200, received.body or {"received": True})

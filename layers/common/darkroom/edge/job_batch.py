@@ -9,7 +9,7 @@ from darkroom.adapters.queue import read_job
 from darkroom.domain.task import Task
 from darkroom.edge.quoting import unquoted
 from darkroom.errors import ConfigurationError, StoreError
-from darkroom.observe import count, count_next_attempt, discreet, say, words_of
+from darkroom.observe import count, discreet, say, tell_next_attempt, words_of
 from darkroom.usecases.work_job import Worked, work_job
 from darkroom.wiring import Services
 
@@ -94,7 +94,7 @@ def _tell(record: Mapping[str, Any], outcome: Worked | _Failed, services: Servic
     )
     count("UpstreamRefusedUs", outcome.refused in _ACCOUNT_TROUBLE)
     if task is not None and outcome.again:
-        count_next_attempt(task.begun)
+        tell_next_attempt(task)
     if task is not None and task.is_terminal and outcome.outcome in ("stored", "failed"):
         count(f"Tasks{task.status.value.capitalize()}")
         count("LateResults", outcome.outcome == "stored" and any(image.late for image in task.images))

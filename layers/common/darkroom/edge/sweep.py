@@ -4,7 +4,7 @@ from darkroom.domain.task import Phase, Task
 from darkroom.edge.quoting import unquoted
 from darkroom.edge.tending import tend
 from darkroom.errors import StorageUnavailable
-from darkroom.observe import count, count_next_attempt, discreet, gauge_seconds, say
+from darkroom.observe import count, discreet, gauge_seconds, say, tell_next_attempt
 from darkroom.usecases.allowance import Allowance
 from darkroom.usecases.look_at_task import Look, look_at_task
 from darkroom.usecases.reconcile_tasks import Report, reconcile_tasks
@@ -94,7 +94,7 @@ def _tell_look(look: Look, services: Services) -> None:
         **_ticket(task, services, expired=expired),
     )
     if task is not None and look.again:
-        count_next_attempt(task.begun)
+        tell_next_attempt(task)
     if task is not None and task.is_terminal and look.moved:
         count(f"Tasks{task.status.value.capitalize()}")
 

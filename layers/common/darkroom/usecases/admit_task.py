@@ -10,13 +10,14 @@ gets through serves everybody who waits in one write.
 from darkroom.domain.admission import Account, Limits, Parked, Slot
 from darkroom.domain.breaker import name_of
 from darkroom.domain.task import IN_FLIGHT, NOT_SENT, SENDING, Phase, Task
-from darkroom.errors import StoreError, UpstreamError
+from darkroom.errors import StoreError, UpstreamError, UpstreamRefused
 from darkroom.usecases.account import Admission, change_account, send_when, serve, waiter_of
-from darkroom.usecases.shut_off import when_shut
+from darkroom.usecases.shut_off import pause, when_shut
 
 _FEW_TRIES = 4
 _EARLY_S = 0.5
 _TOO_MANY = 429
+_ACCOUNT_REFUSED = frozenset({401, 402})
 
 
 def take_slot(task: Task, *, admission: Admission, consistent: bool = False) -> Slot | Parked | None:
@@ -100,9 +101,14 @@ def put_back(task: Task, error: UpstreamError, *, admission: Admission) -> None:
 
 
 def heed(task: Task, error: UpstreamError, *, admission: Admission) -> None:
-    """A request about a task was answered 429: nobody asks before the upstream wants to be asked. The task keeps its slot."""
+    """What an answer about a task says of its account: 429 puts it off, 401 and 402 pause it. The task keeps its slot.
+
+    A 403 may be about this task alone: it was made under another account's key.
+    """
     if error.status == _TOO_MANY:
         _heed(task.upstream, error, admission, gives_back=None)
+    elif isinstance(error, UpstreamRefused) and error.status in _ACCOUNT_REFUSED:
+        pause(task, error.reason, admission=admission)
 
 
 def may_ask(limits: Limits, wanted: int = 1, *, admission: Admission) -> int:

@@ -22,6 +22,7 @@ from darkroom.usecases.leave_alone import leave_alone, left_alone_until
 from darkroom.usecases.park_task import park_task
 from darkroom.usecases.prepare_request import Prepare
 from darkroom.usecases.settle_task import settle_task
+from darkroom.usecases.shut_off import note_end
 from darkroom.usecases.submit_task import submit_task
 
 STORE_GIVE_UP_S = 24 * 3600
@@ -273,6 +274,7 @@ def _ask(task: Task, means: _Means, now: float) -> Look:
     )
     if settled.is_end_of_generation and uses_slot(task):
         hand_on(task, admission=means.admission)
+        note_end(task, news.error, admission=means.admission)
     match settled.verdict:
         case Verdict.STORE:
             _hand_to_worker(settled.task, means, do="store")

@@ -16,6 +16,7 @@ from darkroom.usecases.allowance import MayAsk
 from darkroom.usecases.begin_attempt import have_it_sent
 from darkroom.usecases.leave_alone import leave_alone
 from darkroom.usecases.settle_task import Settled, settle_task
+from darkroom.usecases.shut_off import note_end
 from darkroom.usecases.store_pictures import Stored
 
 _CONFIRM_TIMEOUT_S = 4.0
@@ -78,6 +79,7 @@ def receive_callback(
     if settled.is_end_of_generation and uses_slot(task):
         # Before the bytes: the next task need not wait for them.
         hand_on(task, admission=admission)
+        note_end(task, news.error, admission=admission)
     return _act(settled, news, queue=queue, store=store)
 
 

@@ -2,7 +2,7 @@
 
 from darkroom.domain.admission import Account, Limits, Parked
 from darkroom.domain.breaker import ACCOUNT, name_of
-from darkroom.domain.task import Task
+from darkroom.domain.task import Task, TaskError
 from darkroom.errors import StoreError
 from darkroom.usecases.account import Admission, change_account, serve
 from darkroom.usecases.breaker import Turned
@@ -29,6 +29,14 @@ def note_answer(task: Task, *, admission: Admission) -> None:
     known = admission.memory.shut(limits.account).keys() & {ACCOUNT, name}
     if known:
         open_again(limits, tuple(sorted(known)), admission=admission)
+
+
+def note_end(task: Task, error: TaskError | None, *, admission: Admission) -> None:
+    """A generation came to its end: one that failed because the model cannot be had is a failure of the model's."""
+    if error is not None and error.code == "model_unavailable":
+        note_failure(task, error.code, admission=admission)
+    else:
+        admission.memory.answered(name_of(task), admission.clock())
 
 
 def pause(task: Task, why: str, *, admission: Admission) -> bool:

@@ -145,4 +145,4 @@ def _tell(endpoint: Endpoint | None, call: Call, answer: Answer, code: str | Non
         ms=round((call.services.clock() - call.request.began) * 1000),
         **call.facts,
     )
-    count("ValidationErrors", answer.status in _REFUSED_INPUT)
+    count("ValidationErrors", answer.status in _REFUSED_INPUT and code != "idempotency_mismatch")

@@ -8,7 +8,7 @@ from darkroom.catalogue.faults import Fault
 from darkroom.domain.attempts import Alternative, Way
 from darkroom.domain.task import Request as Asked
 from darkroom.domain.task import Status, Task
-from darkroom.observe import count, count_next_attempt
+from darkroom.observe import count, tell_next_attempt
 from darkroom.ports import ApiKey
 from darkroom.usecases.create_task import Created, Order, create_task
 from darkroom.web.answers import Answer
@@ -70,7 +70,6 @@ def retry(call: Call, task_id: str) -> Answer:
         raise _not_permitted(call.caller)
     asked = call.services.tasks.request_of(original)
     choice = _still_offered(original, asked, call)
-    count("UserReruns")
     return _place(call, _rerun(original, asked, choice, key, call), choice)
 
 
@@ -231,7 +230,8 @@ def _count(created: Created) -> None:
         count("TasksReplayed")
         return
     count("TasksCreated")
+    count("UserReruns", created.task.retry_of is not None)
     if created.again:
-        count_next_attempt(created.task.begun)
+        tell_next_attempt(created.task)
     count("UpstreamRefusedUs", created.refused in _ACCOUNT_TROUBLE)
     count("TasksFailed", created.task.status is Status.FAILED)

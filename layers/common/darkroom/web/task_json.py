@@ -74,7 +74,7 @@ def _earlier(task: Task) -> Iterator[dict[str, Any]]:
 def _present(task: Task) -> dict[str, Any]:
     outcome, charged = ("succeeded", "yes") if task.phase is Phase.SUCCEEDED else (None, None)
     if task.error is not None:
-        outcome, charged = task.error.code, task.error.charged
+        outcome, charged = task.error.code, _charged(task, task.error)
     times = (task.first_sent_at, task.terminal_at)
     return _attempt(task.attempt, task.begun, task.way, times, outcome=outcome, charged=charged)
 
@@ -108,9 +108,14 @@ def _error(task: Task, error: TaskError, evidence: Evidence | None) -> dict[str,
         "code": error.code,
         "message": error.message,
         "retryable": error.retryable,
-        "charged": error.charged,
+        "charged": _charged(task, error),
         "upstream": _upstream(task, error, evidence),
     }
+
+
+def _charged(task: Task, error: TaskError) -> str:
+    """A picture that came late was paid for, whatever was thought when its task expired."""
+    return "yes" if task.images else error.charged
 
 
 def _upstream(task: Task, error: TaskError, evidence: Evidence | None) -> dict[str, Any] | None:

@@ -28,7 +28,10 @@ _SAYS: Mapping[str, Says] = {
 }
 """Documented are `completed` and `failed` (Pixapi docs, async tasks); the others are families of words that mean the same."""
 
-_PASSING = frozenset({"rate_limited", "model_unavailable", "internal_error", "timeout", "expired"})
+_UNPAID = frozenset({"failed", "fail", "failure", "error", "rejected"})
+"""Words for `failed`. What was canceled, ran out of time or has expired may have had its output; nobody says what that costs."""
+
+_PASSING = frozenset({"rate_limited", "model_unavailable", "internal_error", "timeout"})
 _SENTENCES: Mapping[str, str] = {
     "model_unavailable": "the model is not available at the upstream",
     "content_rejected": "the upstream refused the content",
@@ -89,14 +92,15 @@ def _error(task: Mapping[str, Any], status: str, asked_id: str | None) -> TaskEr
     """Why it failed. Credits are taken after successful output only (Pixapi docs, error handling)."""
     error = mapping(task.get("error"))
     codes = (error.get("code"), error.get("type"), task.get("error_code"), task.get("code"))
-    code = _telling(codes) or (status if status in _PASSING else None)
+    code = _telling(codes) or (None if status in _UNPAID else status)
+    charged = "no" if status in _UNPAID else "unknown"
     word, message = (code or "").lower(), _failure_message(task) or ""
     ours = _our_code(word, message)
     return TaskError(
         code=ours,
         message=_SENTENCES[ours],
-        retryable="later" if word in _PASSING else "manual",
-        charged="no",
+        retryable="later" if word in _PASSING and charged == "no" else "manual",
+        charged=charged,
         upstream_code=redact(code, MESSAGE_CAP) if code else None,
         upstream_message=redact(message, MESSAGE_CAP) or None,
         upstream_request_id=asked_id,
