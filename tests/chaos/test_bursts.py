@@ -25,15 +25,17 @@ def test_a_thousand_tasks_of_three_owners_stay_within_the_limits_and_take_hardly
         Burst(tasks=200, fastest_s=2, slowest_s=3),
         Burst(tasks=60, per_second=0.5),
         Burst(tasks=100, lost=0.2),
+        Burst(tasks=200, fastest_s=2, slowest_s=3, queue_s=5),
+        Burst(tasks=200, fastest_s=2, slowest_s=3, queue_s=10, limits=Limits(account="hiapi", in_flight=30)),
     ],
-    ids=["slots are short", "requests are short", "hardly anything is short", "callbacks get lost"],
+    ids=["slots are short", "requests are short", "hardly anything is short", "callbacks get lost", "late messages", "very late"],
 )
 def test_whatever_is_short_the_limits_hold(burst: Burst) -> None:
     outcome = run_burst(burst)
 
     assert outcome.ended == {"succeeded": burst.tasks}
     assert outcome.busiest_minute <= 60
-    assert outcome.most_in_flight <= 10
+    assert outcome.most_in_flight <= burst.limits.in_flight
     assert set(outcome.posted.values()) == {1}
 
 

@@ -136,6 +136,23 @@ def test_looks_use_what_posts_leave_and_keep_a_share_once_they_are_refused() -> 
     assert later.looks_refused_at == T0
 
 
+def test_what_is_kept_for_looks_and_what_they_have_had_make_up_the_whole_rate() -> None:
+    limits = Limits(account="hiapi", in_flight=1000, per_minute=60)
+    account, posts, looks = Account(name="hiapi"), [], 0
+
+    for second in range(900):
+        now = T0 + second
+        for _ in range(2):
+            account, slot = account.ask(f"t{len(posts)}", now=now, limits=limits)
+            posts += [slot.at] if slot else []
+        if second % 60 == 59:
+            account, granted = account.look(16, now=now, limits=limits)
+            looks += granted
+
+    assert looks >= 12 * 6, "every other sweep has its share: minutes overlap"
+    assert sum(at < T0 + 900 for at in posts) + looks >= 0.9 * 60 * 15
+
+
 def test_a_look_that_cannot_be_had_is_not_written_down_again_and_again() -> None:
     account = holding("a", "b", limits=(limits := Limits(account="hiapi", in_flight=100, per_minute=2)))
 

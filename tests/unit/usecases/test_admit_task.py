@@ -403,6 +403,26 @@ def test_a_slot_that_nobody_needs_is_freed_within_two_ticks(phase: Phase | None)
     assert gate.account.holders == {}
 
 
+@pytest.mark.parametrize("phase", [Phase.SUCCEEDED, None])
+def test_a_slot_that_was_reserved_ahead_and_that_nobody_needs_is_freed_within_two_ticks(phase: Phase | None) -> None:
+    gate = Gate(limits=Limits(account="hiapi", in_flight=9, per_minute=1))
+    gate.arrive(0)
+    task = gate.arrive(1)
+    ahead = gate.account.holders[task.submission_key] - gate.now
+    if phase is None:
+        del gate.tasks.tasks[task.id]
+    else:
+        gate.become(task, phase)
+
+    gate.now += 1
+    gate.tend()
+    gate.now += 60
+    gate.tend()
+
+    assert ahead > 50
+    assert task.submission_key not in gate.account.holders
+
+
 def test_a_slot_of_an_attempt_that_is_over_is_freed() -> None:
     gate = Gate()
     task = gate.arrive(0)

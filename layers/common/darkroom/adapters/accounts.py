@@ -16,8 +16,8 @@ from darkroom.domain.breaker import Shut
 from darkroom.domain.ids import pack_task_id, unpack_task_id
 from darkroom.errors import AccountChanged
 
-_NUMBERS = ("not_before", "learned_at", "looks_refused_at")
-_WHOLES = ("faults", "in_flight", "per_minute")
+_NUMBERS = ("not_before", "learned_at", "looks_refused_at", "looks_made_at")
+_WHOLES = ("faults", "in_flight", "per_minute", "looks_made")
 _ROW = "account"
 _WAITS = "wait#"
 # A task's id, the number of its attempt, the time from which it may be sent in milliseconds.

@@ -7,7 +7,7 @@ Times are Unix seconds. The account is one row, and every change here is one con
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -67,6 +67,11 @@ def behind(owner: str) -> str:
     return f"{owner}#~"
 
 
+def is_late(at: float, now: float) -> bool:
+    """Whether a request that was meant to go out at `at` would no longer count where it was reserved."""
+    return now > at + _DRIFT_S
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """Requests counted per second: `counts` maps a whole second to how many went out in it, or will."""
@@ -81,10 +86,20 @@ class Window:
         """Requests in the whole seconds that end with `second`, so many that no `span_s` seconds ending in it can hold more."""
         return sum(count for at, count in self.counts.items() if second - span_s - _DRIFT_S <= at <= second)
 
-    def earliest(self, now: float, limit: int, span_s: int) -> int:
-        """The first second, not before `now` nor before an earlier reservation, with room for one request more."""
+    def earliest(self, now: float, limit: Callable[[int], int], span_s: int) -> int:
+        """The first second, not before `now` nor before an earlier reservation, with room for one request more.
+
+        `limit` tells how many the window that ends with a second may hold.
+        """
         second = max([int(now), *self.counts])
-        while self.used(second, span_s) >= limit:
+        while self.used(second, span_s) >= limit(second):
+            second += 1
+        return second
+
+    def fitting(self, now: float, limit: Callable[[int], int], span_s: int) -> int:
+        """The first second, not before `now`, in which a request more fits between the reservations that are there."""
+        second = int(now)
+        while self.most_used(second, span_s) >= limit(second):
             second += 1
         return second
 
@@ -117,8 +132,9 @@ class Account:
     """An upstream account's row. `holders` maps a task's attempt (`Task.submission_key`) to the time from which it may POST.
 
     `turn` is the owner who was served last, `not_before` when the upstream may be asked again, `faults` how often in a row it
-    was away. `in_flight` and `per_minute` are what was learned from 429 answers at `learned_at`; None: nothing yet.
-    `shut` are the models that are left alone, as `name_of` a task; where all of them are, it is `ACCOUNT`.
+    was away. `looks_made` is how many looks were granted in the minute before `looks_made_at`, when the last ones were.
+    `in_flight` and `per_minute` are what was learned from 429 answers at `learned_at`; None: nothing yet. `shut` are the models
+    that are left alone, as `name_of` a task; where all of them are, it is `ACCOUNT`.
     """
 
     name: str
@@ -132,6 +148,8 @@ class Account:
     per_minute: int | None = None
     learned_at: float = 0.0
     looks_refused_at: float = 0.0
+    looks_made: int = 0
+    looks_made_at: float = 0.0
     shut: Mapping[str, Shut] = field(default_factory=dict)
 
     # -- slots --------------------------------------------------------------------------------------
@@ -153,7 +171,7 @@ class Account:
             return (self._changed(shut=probing) if probing != self.shut else self), Slot(at=at)
         start = max(now, self.not_before)
         window = self.window.pruned(now, limits.window_s)
-        second = window.earliest(start, self._rate_of_posts(now, limits), limits.window_s)
+        second = window.earliest(start, self._limit_of_posts(now, limits), limits.window_s)
         at = max(start, float(second))
         if self._vacant(now, limits) <= 0 or at > now + limits.ahead_s:
             return self, None
@@ -163,6 +181,16 @@ class Account:
             turn=self.turn if turn is None else turn,
             shut=self._probed(key, model, now=now, at=at),
         ), Slot(at=at)
+
+    def on_time(self, key: str, *, now: float, limits: Limits) -> tuple[Self, float]:
+        """When the holder `key` may POST. Whoever comes later than its second takes another one: that one no longer counts."""
+        at = self.holders[key]
+        if not is_late(at, now):
+            return self, at
+        window = self.window.spent(int(at), -1).pruned(now, limits.window_s)
+        second = window.fitting(now, self._limit_of_posts(now, limits), limits.window_s)
+        after = max(now, float(second))
+        return self._changed(holders={**self.holders, key: after}, window=window.spent(second)), after
 
     def release(self, *keys: str) -> Self:
         """Their news has arrived, or they will never be sent: their slots are free. Releasing twice changes nothing."""
@@ -236,11 +264,15 @@ class Account:
         refused = now if granted < wanted else self.looks_refused_at
         if granted == 0 and (granted == wanted or now < self.looks_refused_at + limits.window_s / 2):
             return self, 0
-        return self._changed(window=window.spent(second, granted), looks_refused_at=refused), granted
+        before = self.looks_made if now < self.looks_made_at + limits.window_s else 0
+        made = {"looks_made": before + granted, "looks_made_at": now} if granted else {}
+        return self._changed(window=window.spent(second, granted), looks_refused_at=refused, **made), granted
 
     def unlook(self, second: int, count: int) -> Self:
         """Requests that were granted in that second and not made."""
-        return self._changed(window=self.window.spent(second, -count)) if count else self
+        if not count:
+            return self
+        return self._changed(window=self.window.spent(second, -count), looks_made=max(0, self.looks_made - count))
 
     # -- limits -------------------------------------------------------------------------------------
 
@@ -256,10 +288,17 @@ class Account:
         """Requests of the last minute."""
         return self.window.used(int(now), limits.window_s)
 
-    def _rate_of_posts(self, now: float, limits: Limits) -> int:
+    def _limit_of_posts(self, now: float, limits: Limits) -> Callable[[int], int]:
+        """How many requests the window that ends with a second may hold, for a POST to fit in it.
+
+        While looks are being refused their share of every window stays free, but for those that they have had in it.
+        """
         rate = self.rate(now, limits)
-        refused = now < self.looks_refused_at + limits.window_s
-        return max(_LEAST, int(rate * (1 - limits.look_share))) if refused else rate
+        if now >= self.looks_refused_at + limits.window_s:
+            return lambda _: rate
+        share = math.ceil(rate * limits.look_share)
+        last = int(self.looks_made_at) + limits.window_s + _DRIFT_S
+        return lambda second: max(_LEAST, rate - max(0, share - (self.looks_made if second <= last else 0)))
 
     def _recovered(self, learned: int | None, configured: int, now: float, *, step: float) -> int:
         if learned is None:

@@ -7,7 +7,7 @@ Contention on an account's row delays a task and never fails it: after a few los
 gets through serves everybody who waits in one write.
 """
 
-from darkroom.domain.admission import Account, Limits, Parked, Slot
+from darkroom.domain.admission import Account, Limits, Parked, Slot, is_late
 from darkroom.domain.breaker import name_of
 from darkroom.domain.task import IN_FLIGHT, NOT_SENT, SENDING, Phase, Task
 from darkroom.errors import StoreError, UpstreamError, UpstreamRefused
@@ -67,11 +67,24 @@ def may_send(task: Task, *, admission: Admission) -> bool | Parked:
         if at is None and task.phase is Phase.WAITING:
             admission.accounts.leave(limits.account, waiter_of(task))
         at = slot.at
+    if is_late(at, admission.clock()):
+        at = _on_time(task, limits, admission)
     at = max(at, account.not_before)
     if admission.clock() >= at - _EARLY_S:
         return True
     send_when(task.id, task.attempt, at, admission=admission)
     return False
+
+
+def _on_time(task: Task, limits: Limits, admission: Admission) -> float:
+    """A message may come late: its task's second is then another one. Raises StoreError."""
+
+    def renew(account: Account) -> tuple[Account, float]:
+        now = admission.clock()
+        held = task.submission_key in account.holders
+        return account.on_time(task.submission_key, now=now, limits=limits) if held else (account, now)
+
+    return change_account(limits.account, renew, admission, consistent=True)
 
 
 def hand_on(task: Task, *, admission: Admission) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from darkroom.domain import ids
 from darkroom.domain.admission import Account, Limits
 from darkroom.domain.task import NOT_SENT
 from darkroom.ports import Tasks
@@ -9,7 +10,7 @@ from darkroom.usecases.account import Admission, send_when, serve
 from darkroom.usecases.admit_task import uses_slot
 
 SETTLED_S = 60.0
-"""A holder younger than this may belong to a task whose row is just being written."""
+"""A task younger than this may have its row just being written; a message may be on its way for so long."""
 
 MOST_COUNTED = 500
 """A longer queue is counted no further."""
@@ -31,8 +32,8 @@ def tend_account(limits: Limits, *, admission: Admission, tasks: Tasks) -> Tende
     Raises StoreError: the next tending does it.
     """
     account, first = admission.accounts.see(limits.account)
-    old = [key for key, at in account.holders.items() if admission.clock() >= at + SETTLED_S]
-    leaked = tuple(key for key in old if not _is_used(key, limits, tasks, admission))
+    old = [(key, at) for key, at in account.holders.items() if admission.clock() >= min(at, _born(key)) + SETTLED_S]
+    leaked = tuple(key for key, at in old if not _is_used(key, at, limits, tasks, admission))
     if first is None and not leaked:
         return Tended(account=account, limits=limits, waiting=0)
     serve(limits, admission, freed=leaked)
@@ -46,12 +47,16 @@ def see_account(limits: Limits, *, admission: Admission, freed: int = 0) -> Tend
     return Tended(account=account, limits=limits, waiting=waiting, freed=freed)
 
 
-def _is_used(key: str, limits: Limits, tasks: Tasks, admission: Admission) -> bool:
+def _born(key: str) -> float:
+    return ids.created_at(key.partition(":")[0])
+
+
+def _is_used(key: str, at: float, limits: Limits, tasks: Tasks, admission: Admission) -> bool:
     """Whether the holder's task still needs its slot; one that should have been sent long ago is sent again."""
     task_id, _, attempt = key.rpartition(":")
     task = tasks.get(task_id)
     if task is None or task.attempt != int(attempt) or admission.limits_of(task.upstream).account != limits.account:
         return False
-    if task.phase in NOT_SENT:
+    if task.phase in NOT_SENT and admission.clock() >= at + SETTLED_S:
         send_when(task.id, task.attempt, admission.clock(), admission=admission)
     return uses_slot(task)
