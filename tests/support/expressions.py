@@ -49,18 +49,35 @@ def named(text: str, names: Mapping[str, str]) -> str:
 
 
 def updated(item: Item, text: str, values: Item, names: Mapping[str, str]) -> Item:
-    """The item after an update expression of plain `SET name = :value` and `REMOVE name`."""
+    """The item after an update expression of `SET name = :value`, `SET name = name + :number` and `REMOVE name` or `map.name`."""
     new = dict(item)
     for clause, changes in re.findall(r"(SET|REMOVE)\s+(.*?)(?=\s+(?:SET|REMOVE)\s|$)", named(text, names).strip(), re.DOTALL):
         for change in changes.split(","):
             name, _, value = (part.strip() for part in change.partition("="))
             if clause == "REMOVE":
-                new.pop(name, None)
+                _remove(name, new)
             elif value in values:
                 new[name] = values[value]
             else:
-                raise BadExpression(f"only placeholders can be set: {change}")
+                new[name] = _sum(value, item, values)
     return new
+
+
+def _remove(path: str, new: dict[str, Any]) -> None:
+    outer, _, inner = path.partition(".")
+    if not inner:
+        new.pop(outer, None)
+    elif "M" not in new.get(outer, {}):
+        raise BadExpression("The document path provided in the update expression is invalid for update")
+    else:
+        new[outer] = {"M": {name: value for name, value in new[outer]["M"].items() if name != inner}}
+
+
+def _sum(text: str, item: Item, values: Item) -> Any:
+    name, plus, value = text.partition(" + ")
+    if not plus or value not in values or "N" not in item.get(name, {}):
+        raise BadExpression(f"only a placeholder, or a number that grows by one, can be set: {text}")
+    return {"N": str(Decimal(item[name]["N"]) + Decimal(values[value]["N"]))}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,15 @@ class MemoryAccounts:
             self.accounts[before.name] = after
             self.on_save(before, after)
 
+    def release(self, name: str, key: str) -> Account:
+        with self._lock:
+            before = self.accounts.get(name, Account(name=name))
+            self.writes += 1
+            if (after := before.release(key)) is not before:
+                self.accounts[name] = after
+                self.on_save(before, after)
+            return after
+
     def wait(self, name: str, waiter: Waiter) -> None:
         with self._lock:
             self.writes += 1

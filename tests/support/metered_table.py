@@ -162,8 +162,9 @@ class MeteredTable:
     def update(self, key: Item, text: str, test: str | None, values: Item, names: Mapping[str, str]) -> Item:
         """Set and remove attributes of the item; gives it as it is then. Raises ConditionFailed."""
         old = self.items.get(_key(key, self._keys))
+        self._check(old, old, test, values, names)
         new = updated(old or key, text, values, names)
-        self._write(_key(key, self._keys), new, test, values, names)
+        self._store(_key(key, self._keys), old, new)
         return new
 
     def query(
@@ -197,10 +198,13 @@ class MeteredTable:
 
     def _write(self, key: Key, new: Item | None, test: str | None, values: Item, names: Mapping[str, str]) -> None:
         old = self.items.get(key)
+        self._check(old, new, test, values, names)
+        self._store(key, old, new)
+
+    def _check(self, old: Item | None, new: Item | None, test: str | None, values: Item, names: Mapping[str, str]) -> None:
         if test is not None and not condition(test, names)(old or {}, values):
             self.units.wrote(_larger(old, new))
             raise ConditionFailed(old)
-        self._store(key, old, new)
 
     def _store(self, key: Key, old: Item | None, new: Item | None) -> None:
         self.units.wrote(_larger(old, new))

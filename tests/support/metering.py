@@ -164,23 +164,25 @@ class MeteredAws:
         return {"Item": found} if found else {}
 
     def _put_item(self, request: Any) -> Any:
-        return self._write(request, lambda table, *how: table.put(request["Item"], *how))
+        self._write(request, lambda table, *how: table.put(request["Item"], *how))
+        return {}
 
     def _delete_item(self, request: Any) -> Any:
-        return self._write(request, lambda table, *how: table.delete(request["Key"], *how))
+        self._write(request, lambda table, *how: table.delete(request["Key"], *how))
+        return {}
 
     def _update_item(self, request: Any) -> Any:
-        return self._write(request, lambda table, *how: table.update(request["Key"], request["UpdateExpression"], *how))
+        new = self._write(request, lambda table, *how: table.update(request["Key"], request["UpdateExpression"], *how))
+        return {"Attributes": new} if request.get("ReturnValues") == "ALL_NEW" else {}
 
     def _write(self, request: Any, write: Callable[..., Any]) -> Any:
         values, names = request.get("ExpressionAttributeValues", {}), request.get("ExpressionAttributeNames", {})
         try:
-            write(self._table(request), request.get("ConditionExpression"), values, names)
+            return write(self._table(request), request.get("ConditionExpression"), values, names)
         except ConditionFailed as failed:
             wanted = request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
             old = {"Item": failed.old} if wanted and failed.old else {}
             raise _Refused("ConditionalCheckFailedException", str(failed), **old) from failed
-        return {}
 
     def _query(self, request: Any) -> Any:
         found, last = self._table(request).query(

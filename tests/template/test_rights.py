@@ -13,7 +13,7 @@ FUNCTIONS = resources(source(), "AWS::Serverless::Function")
 # Who may do what. A right that is added to the template is added here too, and seen twice in review.
 EVERY_FUNCTION = {"logs:CreateLogStream", "logs:PutLogEvents", "secretsmanager:GetSecretValue"}
 SETTLES = {"dynamodb:GetItem", "dynamodb:PutItem"}
-HANDS_ON = {"dynamodb:Query", "dynamodb:DeleteItem", "sqs:SendMessage"}
+HANDS_ON = {"dynamodb:Query", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "sqs:SendMessage"}
 READS_PICTURES = {"s3:GetObject", "s3:ListBucket"}
 STORES = READS_PICTURES | {"s3:PutObject"}
 TAKES = {"sqs:ReceiveMessage", "sqs:DeleteMessage"}

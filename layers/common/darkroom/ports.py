@@ -251,6 +251,9 @@ class Accounts(Protocol):
     def save(self, before: Account, after: Account) -> None:
         """Write `after` if the row still has `before.version`, otherwise raise AccountChanged. Our own lost answer is success."""
 
+    def release(self, name: str, key: str) -> Account:
+        """The row without that holder, as it is now written: no race can be lost. One that is not there changes nothing."""
+
     def wait(self, name: str, waiter: Waiter) -> None:
         """Join the queue; joining twice changes nothing."""
 

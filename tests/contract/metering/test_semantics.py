@@ -73,6 +73,16 @@ def request(chance: random.Random) -> tuple[str, dict[str, Any]]:
     values = values_for(expression, chance)
     filled = {"ExpressionAttributeValues": values} if values else {}
     what: dict[str, Any] = {"Item": item} if kind == "put" else {"Key": key}
+    if kind == "update" and chance.random() < 0.4:
+        return "update_item", {
+            "Key": key,
+            "UpdateExpression": "REMOVE facts.#fact, due_shard SET version = version + :one",
+            "ConditionExpression": "attribute_exists(facts.#fact)",
+            "ExpressionAttributeNames": {"#fact": chance.choice(["url", "raw", "nothing"])},
+            "ExpressionAttributeValues": {":one": {"N": "1"}},
+            "ReturnValues": "ALL_NEW",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
     if kind == "update":
         what["UpdateExpression"] = "SET version = :new REMOVE due_shard"
         filled = {"ExpressionAttributeValues": values | {":new": {"N": str(chance.randrange(3))}}}
@@ -98,7 +108,7 @@ def answer(aws: Aws, table: str, operation: str, asked: dict[str, Any]) -> Any:
     if operation == "query":
         items = [_flat(one) for one in got["Items"]]
         return [_sort_key(one) for one in items], sorted(map(repr, items))
-    return _flat(got.get("Item", {}))
+    return _flat(got.get("Item") or got.get("Attributes", {}))
 
 
 def _sort_key(item: Any) -> Any:

@@ -65,6 +65,51 @@ def test_an_account_that_was_emptied_is_empty(accounts: Accounts) -> None:
     assert accounts.get("hiapi", consistent=True) == released
 
 
+def test_a_slot_is_given_back_whatever_happened_to_the_account_meanwhile(accounts: Accounts) -> None:
+    accounts.save(EMPTY, busy_account())
+
+    first = accounts.release("hiapi", key(3, attempt=2))
+    second = accounts.release("hiapi", key(4, attempt=2))
+
+    assert first == busy_account().release(key(3, attempt=2))
+    assert first.faults == 0
+    assert second == first.release(key(4, attempt=2)) == accounts.get("hiapi", consistent=True)
+    with pytest.raises(AccountChanged):
+        accounts.save(busy_account(), busy_account())
+
+
+def test_the_last_slot_can_be_given_back_and_taken_again(accounts: Accounts) -> None:
+    account, _ = EMPTY.ask(key(1), now=BIRTH, limits=LIMITS)
+    accounts.save(EMPTY, account)
+
+    empty = accounts.release("hiapi", key(1))
+    again, _ = empty.ask(key(2), now=BIRTH, limits=LIMITS)
+    accounts.save(empty, again)
+
+    assert empty.holders == {}
+    assert accounts.release("hiapi", key(2)).holders == {}
+
+
+def test_giving_a_slot_back_that_is_not_held_changes_nothing(accounts: Accounts) -> None:
+    nowhere = accounts.release("hiapi", key(1))
+    account, _ = EMPTY.ask(key(1), now=BIRTH, limits=LIMITS)
+    accounts.save(EMPTY, account)
+
+    assert nowhere == EMPTY
+    assert accounts.release("hiapi", key(2)) == account
+    assert accounts.release("hiapi", key(1, attempt=2)) == account
+    assert accounts.get("hiapi", consistent=True) == account
+
+
+def test_of_many_who_give_a_slot_back_at_once_nobody_has_lost(accounts: Accounts) -> None:
+    accounts.save(EMPTY, busy_account())
+
+    with ThreadPoolExecutor(max_workers=5) as pool:
+        list(pool.map(lambda number: accounts.release("hiapi", key(number, attempt=2)), range(10)))
+
+    assert accounts.get("hiapi", consistent=True).holders == {}
+
+
 def test_what_is_shut_comes_back_as_it_was_saved_and_costs_an_account_in_order_nothing(accounts: Accounts) -> None:
     shut = busy_account().shut_off("hiapi/gpt-image-2/text-to-image", "upstream_unavailable", now=BIRTH + 0.5)
     shut = shut.shut_off(ACCOUNT, "upstream_auth", now=BIRTH)

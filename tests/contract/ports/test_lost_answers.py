@@ -51,6 +51,18 @@ def test_an_account_whose_answer_was_lost_is_saved(shaky: Shaky) -> None:
     assert accounts.get("hiapi", consistent=True) == changed
 
 
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_slot_whose_release_was_answered_to_nobody_is_free(shaky: Shaky, lost: int) -> None:
+    accounts, empty = DynamoAccounts(table=shaky.table), Account(name="hiapi")
+    holder = f"{a_task().id}:1"
+    changed, _ = empty.ask(holder, now=BIRTH, limits=Limits(account="hiapi"))
+    accounts.save(empty, changed)
+    shaky.faults.plan(DROP, "UpdateItem", times=lost)
+
+    assert accounts.release("hiapi", holder) == changed.release(holder)
+    assert shaky.faults.seen == ["PutItem", *["UpdateItem"] * (lost + 1)]
+
+
 def test_a_long_request_whose_answer_was_lost_is_stored(tasks: DynamoTasks, shaky: Shaky) -> None:
     task = a_task(request=a_long_request())
     shaky.faults.plan(DROP, "PutItem")

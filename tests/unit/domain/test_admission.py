@@ -153,6 +153,19 @@ def test_what_is_kept_for_looks_and_what_they_have_had_make_up_the_whole_rate() 
     assert sum(at < T0 + 900 for at in posts) + looks >= 0.9 * 60 * 15
 
 
+def test_an_account_is_quiet_when_nobody_can_have_come_to_wait() -> None:
+    limits = Limits(account="hiapi", in_flight=4, per_minute=60)
+    two = replace(holding("a", "b", limits=limits), window=Window({int(T0): 2}))
+
+    assert two.is_quiet(T0, limits)
+    assert two.release("a").is_quiet(T0, limits, freed=1)
+    assert not two.is_quiet(T0, limits, freed=1)
+    assert not replace(two, window=Window({int(T0) + 1: 1})).is_quiet(T0, limits)
+    assert not replace(two, not_before=T0 + 1).is_quiet(T0, limits)
+    assert not two.shut_off("hiapi/m", "upstream_unavailable", now=T0).is_quiet(T0, limits)
+    assert not Account(name="hiapi").is_quiet(T0, Limits(account="hiapi", in_flight=1), freed=1)
+
+
 def test_a_look_that_cannot_be_had_is_not_written_down_again_and_again() -> None:
     account = holding("a", "b", limits=(limits := Limits(account="hiapi", in_flight=100, per_minute=2)))
 

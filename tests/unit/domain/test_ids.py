@@ -28,13 +28,3 @@ def test_an_image_id_leads_back_to_task_attempt_and_index() -> None:
 def test_other_text_is_neither_a_task_id_nor_an_image_id(text: str) -> None:
     assert not ids.is_task_id(text)
     assert ids.read_image_id(text) is None
-
-
-@given(st.floats(0, 2**47 / 1000), st.binary(min_size=10, max_size=10))
-def test_a_packed_task_id_comes_back_as_it_was(now: float, randomness: bytes) -> None:
-    task = ids.task_id(now, randomness)
-
-    packed = ids.pack_task_id(task)
-
-    assert len(packed) == 16
-    assert ids.unpack_task_id(packed) == task

@@ -1,6 +1,7 @@
 """Taking, handing on and mending slots: no wake-up is lost, nobody is favoured, no slot is kept by the dead."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ from darkroom.ports import Job
 from darkroom.usecases.account import Admission
 from darkroom.usecases.admit_task import give_back, hand_on, heed, join_queue, may_ask, may_send, put_back, take_slot
 from darkroom.usecases.allowance import Allowance
+from darkroom.usecases.breaker import Memory
 from darkroom.usecases.tend_account import see_account, tend_account
 from tests.support.memory import MemoryQueue, MemoryTasks
 from tests.support.memory_accounts import MemoryAccounts
@@ -105,8 +107,33 @@ def test_taking_and_handing_on_cost_one_write_each_when_nobody_waits() -> None:
     gate.hand_on(task)
 
     assert gate.accounts.writes == 2
-    gate.hand_on(task)
-    assert gate.accounts.writes == 2
+    assert gate.account.holders == {}
+
+
+def test_handing_on_twice_gives_one_slot_back() -> None:
+    gate = Gate(limits=Limits(account="hiapi", in_flight=4))
+    first, second = gate.arrive(0), gate.arrive(1)
+
+    gate.hand_on(first)
+    once = gate.account
+    gate.hand_on(first)
+
+    assert set(once.holders) == {second.submission_key}
+    assert gate.account == once
+
+
+def test_whoever_never_saw_the_account_or_saw_it_empty_serves_those_who_wait_in_it_now() -> None:
+    for seen in (None, Account(name="hiapi")):
+        gate = Gate()
+        first, second, third = (gate.arrive(number) for number in range(3))
+        gate.admission = replace(gate.admission, memory=Memory())
+        if seen is not None:
+            gate.admission.memory.saw(seen)
+
+        gate.hand_on(first)
+
+        assert gate.called == [third.id]
+        assert set(gate.account.holders) == {second.submission_key, third.submission_key}
 
 
 def test_a_task_that_waits_costs_its_row_twice_and_its_own_handing_on() -> None:

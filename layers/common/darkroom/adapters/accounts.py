@@ -1,7 +1,8 @@
 """Upstream accounts in DynamoDB: one small row each, and a row for every task that waits, in the order of the queue.
 
-The account's row is written twice for every task, so what repeats in it is packed: 22 bytes for a task in flight, 4 for a second
-in which something was asked. Ten tasks in flight at 60 requests a minute stay below half of the 1,024 bytes of a write unit.
+The account's row is written twice for every task, so what repeats in it is short: 36 bytes for a task in flight, 4 for a
+second in which something was asked. Ten tasks in flight at 60 requests a minute are well below the 1,024 bytes of a write unit.
+Who holds a slot is a map, so that a slot is given back without a read, and without a race.
 """
 
 import json
@@ -13,18 +14,17 @@ from typing import Any
 from darkroom.adapters.dynamo import Row, Table, key
 from darkroom.domain.admission import Account, Waiter, Window
 from darkroom.domain.breaker import Shut
-from darkroom.domain.ids import pack_task_id, unpack_task_id
 from darkroom.errors import AccountChanged
 
 _NUMBERS = ("not_before", "learned_at", "looks_refused_at", "looks_made_at")
 _WHOLES = ("faults", "in_flight", "per_minute", "looks_made")
 _ROW = "account"
 _WAITS = "wait#"
-# A task's id, the number of its attempt, the time from which it may be sent in milliseconds.
-_HOLDER = struct.Struct(">16sBQ")
 # How many seconds after the first one, and how many requests.
 _SECOND = struct.Struct(">HH")
 _FIRST = struct.Struct(">Q")
+_TASK = "task_"
+_ID = 26
 _MOST = 0xFFFF
 
 
@@ -50,6 +50,18 @@ class DynamoAccounts:
         if self._table.put_if(account_row(after), condition, values) is not None:
             raise AccountChanged(f"the account {before.name} is no longer at version {before.version}")
 
+    def release(self, name: str, key: str) -> Account:
+        # A lost answer is repeated by botocore, and finds it done.
+        row = self._table.update_if(
+            _pk(name),
+            _ROW,
+            "REMOVE holders.#holder, faults SET version = version + :one",
+            "attribute_exists(holders.#holder)",
+            names={"#holder": _short(key)},
+            values={":one": {"N": "1"}},
+        )
+        return _account_of(name, row) if row else Account(name=name)
+
     def wait(self, name: str, waiter: Waiter) -> None:
         self._table.put(key(_pk(name), _WAITS + waiter.place))
 
@@ -65,12 +77,13 @@ class DynamoAccounts:
 def account_row(account: Account) -> Row:
     """The account as its row."""
     numbers = {name: {"N": repr(value)} for name in (*_NUMBERS, *_WHOLES) if (value := getattr(account, name))}
-    packed = {"holders": b"".join(_packed_holders(account.holders)), "window": b"".join(_packed_window(account.window))}
+    window = b"".join(_packed_window(account.window))
     return (
         key(_pk(account.name), _ROW)
         | {"version": {"N": str(account.version)}}
+        | ({"holders": {"M": _holders_row(account.holders)}} if account.holders else {})
         | ({"turn": {"S": account.turn}} if account.turn else {})
-        | {name: {"B": value} for name, value in packed.items() if value}
+        | ({"window": {"B": window}} if window else {})
         | ({"shut": {"S": _shut_text(account.shut)}} if account.shut else {})
         | numbers
     )
@@ -82,7 +95,7 @@ def _account_of(name: str, row: Row) -> Account:
     return Account(
         name=name,
         version=int(row["version"]["N"]),
-        holders=_holders_of(row["holders"]["B"]) if "holders" in row else {},
+        holders=_holders_of(row["holders"]["M"]) if "holders" in row else {},
         window=_window_of(row["window"]["B"]) if "window" in row else Window(),
         turn=row["turn"]["S"] if "turn" in row else "",
         shut=_shut_of(row["shut"]["S"]) if "shut" in row else {},
@@ -114,15 +127,19 @@ def _shut_of(text: str) -> dict[str, Shut]:
     }
 
 
-def _packed_holders(holders: Mapping[str, float]) -> Iterator[bytes]:
-    for holder, at in holders.items():
-        task_id, _, attempt = holder.partition(":")
-        # Rounded up: a task is never sent too early.
-        yield _HOLDER.pack(pack_task_id(task_id), int(attempt), math.ceil(at * 1000))
+def _short(holder: str) -> str:
+    """The task's id without what all have in front of it, then the number of its attempt."""
+    task_id, _, attempt = holder.removeprefix(_TASK).partition(":")
+    return task_id + attempt
 
 
-def _holders_of(packed: bytes) -> dict[str, float]:
-    return {f"{unpack_task_id(task)}:{attempt}": at / 1000 for task, attempt, at in _HOLDER.iter_unpack(packed)}
+def _holders_row(holders: Mapping[str, float]) -> Row:
+    # In milliseconds, rounded up: a task is never sent too early.
+    return {_short(holder): {"N": str(math.ceil(at * 1000))} for holder, at in holders.items()}
+
+
+def _holders_of(row: Row) -> dict[str, float]:
+    return {f"{_TASK}{short[:_ID]}:{short[_ID:]}": int(at["N"]) / 1000 for short, at in row.items()}
 
 
 def _packed_window(window: Window) -> Iterator[bytes]:

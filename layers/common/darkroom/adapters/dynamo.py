@@ -73,6 +73,28 @@ class Table:
                 return None if in_the_way.get("move_id") == move_id else in_the_way
         return None
 
+    def update_if(self, pk: str, sk: str, expression: str, condition: str, *, names: Mapping[str, str], values: Values) -> Row:
+        """The row after an update; where `condition` does not hold, the row that is there instead ({} when there is none)."""
+        with unavailable("table"):
+            try:
+                done = self.client.update_item(
+                    TableName=self.name,
+                    Key=key(pk, sk),
+                    UpdateExpression=expression,
+                    ConditionExpression=condition,
+                    ExpressionAttributeNames=names,
+                    ExpressionAttributeValues=values,
+                    ReturnValues="ALL_NEW",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+            except ClientError as error:
+                if code_of(error) != "ConditionalCheckFailedException":
+                    raise
+                answer: dict[str, Any] = {**error.response}
+                there: Row = answer.get("Item", {})
+                return there
+        return done["Attributes"]
+
     def delete(self, pk: str, sk: str) -> None:
         with unavailable("table"):
             self.client.delete_item(TableName=self.name, Key=key(pk, sk))

@@ -225,6 +225,15 @@ class Account:
         paused = self.not_before > now + limits.ahead_s
         return 0 if paused else max(0, self.ceiling(now, limits) - len(self.holders))
 
+    def is_quiet(self, now: float, limits: Limits, *, freed: int = 0) -> bool:
+        """Whether nobody can have come to wait here: at least half of its slots were free before `freed` of them became so.
+
+        Nothing is reserved for later either, and the upstream may be asked, whatever the model.
+        """
+        reserved = any(second > now for second in self.window.counts)
+        few = 2 * (len(self.holders) + freed) <= self.ceiling(now, limits)
+        return few and not reserved and not self.shut and now >= self.not_before
+
     def given_up(self, key: str) -> Self:
         """Without that holder, who waits again without any news; nothing is learned from that."""
         held = {one: at for one, at in self.holders.items() if one != key}

@@ -46,17 +46,3 @@ def read_image_id(text: str) -> tuple[str, int, int] | None:
 def created_at(task: str) -> float:
     """When a task's id was made, in Unix seconds."""
     return ulid_time(task.removeprefix("task_"))
-
-
-def pack_task_id(task: str) -> bytes:
-    """The 16 bytes of a task's id."""
-    number = 0
-    for character in task.removeprefix("task_"):
-        number = number << 5 | _ALPHABET.index(character)
-    return number.to_bytes(16, "big")
-
-
-def unpack_task_id(packed: bytes) -> str:
-    """The task's id in 16 bytes."""
-    number = int.from_bytes(packed, "big")
-    return "task_" + "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))

@@ -79,6 +79,21 @@ def serve(limits: Limits, admission: Admission, *, freed: tuple[str, ...] = ()) 
     raise AccountChanged(f"the account {limits.account} changed {_TRIES} times while its queue was being served")
 
 
+def give_slot(key: str, limits: Limits, admission: Admission) -> None:
+    """A slot is free: give it to whoever is next. Where there was room before, nobody waits, and one write is all.
+
+    What this environment saw last only says which way is the cheaper one.
+    """
+    seen, now = admission.memory.seen(limits.account), admission.clock()
+    if seen is not None and not seen.is_quiet(now, limits):
+        serve(limits, admission, freed=(key,))
+        return
+    after = admission.accounts.release(limits.account, key)
+    admission.memory.saw(after)
+    if not after.is_quiet(now, limits, freed=1):
+        serve(limits, admission)
+
+
 def send_when(task_id: str, attempt: int, at: float, *, admission: Admission) -> bool:
     """Have the worker submit the task at the Unix time `at`; False when the queue is away: the next tending sends it then."""
     try:

@@ -11,7 +11,7 @@ from darkroom.domain.admission import Account, Limits, Parked, Slot, is_late
 from darkroom.domain.breaker import name_of
 from darkroom.domain.task import IN_FLIGHT, NOT_SENT, SENDING, Phase, Task
 from darkroom.errors import StoreError, UpstreamError, UpstreamRefused
-from darkroom.usecases.account import Admission, change_account, send_when, serve, waiter_of
+from darkroom.usecases.account import Admission, change_account, give_slot, send_when, serve, waiter_of
 from darkroom.usecases.shut_off import pause, when_shut
 
 _FEW_TRIES = 4
@@ -96,7 +96,7 @@ def hand_on(task: Task, *, admission: Admission) -> None:
     try:
         if task.phase in NOT_SENT:
             admission.accounts.leave(limits.account, waiter_of(task))
-        serve(limits, admission, freed=(task.submission_key,))
+        give_slot(task.submission_key, limits, admission)
     except StoreError:
         return
 

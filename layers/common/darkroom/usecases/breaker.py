@@ -39,16 +39,20 @@ class Memory:
     def __init__(self, tell: Tell = tell_nobody) -> None:
         self.tell = tell
         self._outcomes: dict[str, deque[tuple[float, bool]]] = {}
-        self._shut: dict[str, Mapping[str, Shut]] = {}
+        self._seen: dict[str, Account] = {}
         self._lock = threading.Lock()
 
     def saw(self, account: Account) -> None:
         """The account's row was read or written."""
-        self._shut[account.name] = account.shut
+        self._seen[account.name] = account
+
+    def seen(self, account: str) -> Account | None:
+        """The account as it was when its row was last seen; None: not yet."""
+        return self._seen.get(account)
 
     def shut(self, account: str) -> Mapping[str, Shut]:
         """What was shut when the account's row was last seen."""
-        return self._shut.get(account, {})
+        return seen.shut if (seen := self.seen(account)) else {}
 
     def answered(self, name: str, now: float) -> None:
         """The model did what it should, or said why not."""
