@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.handlers import add_expect_header
+from botocore.handlers import add_expect_header, add_retry_headers, generate_idempotent_uuid, inject_api_version_header_if_needed
 
 from darkroom.adapters.trust import amazon_roots
 from darkroom.errors import StorageUnavailable
@@ -89,9 +89,15 @@ class Clients:
 
     def _make(self, service: str, config: Config) -> Any:
         client: Any = self._session.client(service, endpoint_url=self._endpoint_url, verify=self._roots, config=config)
+        events = client.meta.events
         if service == "s3":
             # `Expect: 100-continue` costs a round trip for every picture.
-            client.meta.events.unregister("before-call.s3", add_expect_header)
+            events.unregister("before-call.s3", add_expect_header)
+        # Headers that say which try this is: nobody reads them, and every header is handled some five times.
+        events.unregister("request-created", add_retry_headers)
+        # What no operation of ours has: a token made up for it, and an endpoint that is asked for.
+        events.unregister("before-parameter-build", generate_idempotent_uuid)
+        events.unregister("before-call", inject_api_version_header_if_needed)
         return client
 
 

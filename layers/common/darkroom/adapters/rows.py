@@ -80,6 +80,9 @@ _UNSET = {
     "cancel_requested": False,
     "callback_expected": False,
 }
+_FACTS = tuple((name, _SHORT.get(name, name), _UNSET.get(name)) for name in (*_TEXTS, *_WHOLES, *_TIMES, *_FLAGS))
+"""What a task says of itself in one value each: the field, its name in the row, and what it says where it is not in the row."""
+
 _OUTPUT = {"url": "url", "expires_at": "until"}
 _ATTEMPT = {"upstream": "u", "model": "m", "route": "r", "sent_at": "s", "ended_at": "e", "code": "c"}
 _IMAGE = {
@@ -119,7 +122,8 @@ def state_row(task: Task, *, retention_days: int, born: bool = False) -> Row:
 
 def task_of(row: Row, images_row: Row | None = None) -> Task:
     """The task of a state row; `images_row` is the row that it refers to, where it does."""
-    values: dict[str, Any] = {name: _read(row, name) for name in (*_TEXTS, *_WHOLES, *_TIMES, *_FLAGS)}
+    values: dict[str, Any] = {name: plain(row[short]) if short in row else unset for name, short, unset in _FACTS}
+    values |= {name: float(at) for name in _TIMES if (at := values[name]) is not None}
     images = row.get("images") or (images_row or {}).get("images")
     return Task(
         id=row["pk"]["S"],
@@ -192,10 +196,10 @@ def _emptied(output: Output) -> Output:
 
 def _facts(task: Task) -> Row:
     facts: Row = {"phase": {"S": task.phase.value}}
-    for name in (*_TEXTS, *_WHOLES, *_TIMES, *_FLAGS):
+    for name, short, unset in _FACTS:
         value = getattr(task, name)
-        if value is not None and value != _UNSET.get(name):
-            facts[_SHORT.get(name, name)] = typed(value)
+        if value is not None and value != unset:
+            facts[short] = typed(value)
     return facts
 
 
@@ -208,15 +212,6 @@ def _index_keys(task: Task) -> Row:
     if task.next_check_at is not None:
         keys["due_shard"] = {"S": due_shard(zlib.crc32(task.id.encode()) % SHARDS)}
     return keys
-
-
-def _read(row: Row, name: str) -> Any:
-    value = row.get(_SHORT.get(name, name))
-    if value is None:
-        return _UNSET.get(name)
-    if name in _TIMES:
-        return float(value["N"])
-    return plain(value)
 
 
 # -- the request: in the state row, or in its own --------------------------------------------------------

@@ -8,10 +8,10 @@ from darkroom.adapters.dynamo import Row
 
 def typed(value: str | bytes | bool | float) -> Any:
     """{"S": "hero"} for "hero"; a float keeps every digit."""
-    if isinstance(value, bool):
-        return {"BOOL": value}
     if isinstance(value, str):
         return {"S": value}
+    if isinstance(value, bool):
+        return {"BOOL": value}
     return {"B": value} if isinstance(value, bytes) else {"N": repr(value)}
 
 
