@@ -1,10 +1,11 @@
-"""A sixth upstream is one adapter file, one registry line and one simulator file; nothing else knows its name."""
+"""A sixth upstream is what docs/adding-an-upstream.md says, its lines taken from that page; nothing else knows its name."""
 
+import re
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -17,9 +18,28 @@ from darkroom.wiring import Services
 from local.simulator import apis
 from local.simulator.server import Simulator
 from tests.contract.hiapi.gateways import API_KEY, RotatingSecrets
+from tests.contract.upstreams.gateways import Case
+from tests.contract.upstreams.sixth.easel import Easel
 
 HERE = Path(__file__).parent / "sixth"
+PAGE = Path(__file__).parents[3] / "docs/adding-an-upstream.md"
+TEXT = PAGE.read_text("utf-8")
+WORDS = ("no", "one", "two", "three", "four", "five", "six")
 SETTINGS = Settings(table="t", bucket="b", queue_url="q", dead_letter_queue_url="d", secret_id="s")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithEasel(Settings):
+    """As if settings.py had the address."""
+
+    easel_base_url: str
+
+
+def line_of(kind: str, **known: Any) -> Any:
+    """What the page's line for `easel` makes."""
+    line = re.search(rf'^("easel": {kind}\(.*\)),$', TEXT, re.MULTILINE)
+    assert line, f"the page shows no {kind} of easel"
+    return eval(f"{{{line[1]}}}", known)["easel"]  # noqa: S307  (our own page)
 
 
 @pytest.fixture
@@ -33,12 +53,11 @@ def easel_simulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
 
 @pytest.fixture
 def services(monkeypatch: pytest.MonkeyPatch, easel_simulator: Simulator) -> Services:
-    """As if the registry had the line."""
-    line = Adapter(
-        "tests.contract.upstreams.sixth.adapter:Easel", lambda _: easel_simulator.url + "/easel", "easel_api_key", "easel"
-    )
+    """As if the registry had the page's line."""
+    line = line_of("Adapter", Adapter=Adapter, _HERE="tests.contract.upstreams.sixth")
     monkeypatch.setitem(cast("dict[str, Adapter]", ADAPTERS), "easel", line)
-    wired = Services(SETTINGS)
+    kept = {name: getattr(SETTINGS, name) for name in ("table", "bucket", "queue_url", "dead_letter_queue_url", "secret_id")}
+    wired = Services(WithEasel(**kept, easel_base_url=easel_simulator.url + "/easel"))
     wired.secrets = RotatingSecrets(easel_api_key=API_KEY)
     return wired
 
@@ -59,6 +78,25 @@ def test_its_line_makes_it_known(services: Services, easel_simulator: Simulator)
     assert easel.promises.synchronous
     assert paint(easel, "a red kite") is Says.SUCCEEDED
     assert easel_simulator.admin.totals()["billed"] == 1
+
+
+def test_its_case_is_the_one_on_the_page(easel_simulator: Simulator) -> None:
+    case = line_of("Case", Case=Case, Easel=Easel)
+    known = RotatingSecrets(**{case.key_field: API_KEY})
+    easel = case.adapter(base_url=easel_simulator.url + case.prefix, secrets=known)
+
+    body = easel.freeze(model=case.model, route=None, input={"prompt": "a red kite"}, callback_url=None)
+
+    assert easel.submit(body, key="task_A:1", timeout_s=60).news.says is Says.SUCCEEDED
+
+
+def test_the_page_explains_every_method_of_an_upstream() -> None:
+    methods = [name for name, one in vars(Upstream).items() if callable(one) and not name.startswith("_")]
+    explained = re.search(r"\n\| Method \|.*?\n\n", TEXT, re.DOTALL)
+
+    assert f"the {WORDS[len(methods)]} methods of `Upstream`" in TEXT
+    assert explained
+    assert re.findall(r"^\| `(\w+)` \|", explained[0], re.MULTILINE) == methods
 
 
 def test_it_has_the_simulators_faults_in_its_own_words(services: Services, easel_simulator: Simulator) -> None:
