@@ -111,6 +111,18 @@ def test_every_preset_accepts_what_its_schema_accepts(api: Api) -> None:
         assert (task["model"], task["timeout_s"]) == (preset["model"], preset["timeout_s"])
 
 
+@pytest.mark.parametrize(
+    ("size", "right"),
+    [({"width": 512, "height": 512}, False), ({"aspect_ratio": "custom", "width": 512, "height": 512}, True)],
+)
+def test_a_preset_whose_ratio_bars_an_own_size_says_so_in_its_schema(api: Api, size: dict[str, Any], right: bool) -> None:
+    photoreal = next(one for one in api.get("/v1/presets").json["data"] if one["name"] == "photoreal")
+    given = {"prompt": "a kite", **size}
+
+    assert Draft202012Validator(photoreal["input_schema"]).is_valid(given) is right
+    assert api.post("/v1/tasks", {"preset": "photoreal", "input": given}).status == (202 if right else 422)
+
+
 def test_a_preset_tells_its_whole_contract(api: Api) -> None:
     poster = api.get("/v1/presets").json["data"][1]
 

@@ -179,6 +179,12 @@ def test_each_fault_of_the_body_is_named_with_what_would_be_right(
         (model("qwen-image-2.0", seed=1.5), "/input/seed", "must be a whole number"),
         (model("qwen-image-2.0", watermark="no"), "/input/watermark", "true or false"),
         (model("flux-1.1-pro", aspect_ratio="custom", width=512), "/input/height", "custom needs width and height"),
+        (model("flux-1.1-pro", width=512), "/input/aspect_ratio", "is required; width and height need aspect_ratio custom"),
+        (
+            model("flux-1.1-pro", aspect_ratio="1:1", width=512, height=512),
+            "/input/aspect_ratio",
+            "must be one of custom; width and height need aspect_ratio custom",
+        ),
         (model("Nano-Banana-Pro", image_input="https://a.example/1.png"), "/input/image_input", "must be a list"),
         (
             model("Nano-Banana-Pro", image_input=["https://a.example/1.png"] * 9),
@@ -186,6 +192,11 @@ def test_each_fault_of_the_body_is_named_with_what_would_be_right(
             "at most 8 entries; it has 9",
         ),
         (model("Nano-Banana-Pro", image_input=["https://a.example/1.png", 1]), "/input/image_input/1", "must be a text"),
+        (
+            {"preset": "photoreal", "input": {"prompt": "a", "width": 512, "height": 512}},
+            "/input/aspect_ratio",
+            "must be one of custom; width and height need",
+        ),
         ({"preset": "poster", "input": {"prompt": "a", "background": "opaque"}}, "/input/background", "does not let this field"),
         (
             {"preset": "poster", "input": {"prompt": "a", "resolution": "2K", "aspect_ratio": "5:4"}},
