@@ -27,7 +27,8 @@ def test_a_model_says_how_it_takes_sizes_and_reference_images(api: Api) -> None:
     models = {model["id"]: model for model in api.get("/v1/models").json["data"]}
 
     edit, qwen = models["gpt-image-2/image-to-image"]["routes"][0], models["qwen-image-2.0"]["routes"][0]
-    assert edit["images"] == {"field": "input_urls", "most": 5, "takes": ["url"], "largest_bytes": None}
+    assert edit["images"] == {"field": "input_urls", "most": 5, "takes": ["url"], "largest_bytes": None, "largest_pixels": None}
+    assert models["gpt-image-2.5-flare/image-to-image"]["routes"][0]["images"]["largest_pixels"] == 20_000_000
     assert edit["neutral"]["images"] == "input_urls"
     assert (edit["size_form"], qwen["size_form"]) == ("aspect_ratio + resolution", "W*H")
     assert qwen["neutral"] == {

@@ -71,6 +71,7 @@ def refused(change: Change) -> str:
         (lambda c: route(c, EDIT)["images"].update(field="urls"), "images: its schema has no field urls"),
         (lambda c: route(c, EDIT)["images"].update(most=17), "images: most does not fit its field"),
         (lambda c: route(c, EDIT)["images"].update(most=True), "images: most must be of type int"),
+        (lambda c: route(c, EDIT)["images"].update(largest_pixels=0), "images: largest_pixels must be above 0"),
         (lambda c: route(c, EDIT)["images"].update(takes=["file"]), "images: takes must be some of url, data"),
         (lambda c: route(c, EDIT)["images"].update(max=5), "images: unknown field max"),
         (lambda c: route(c, QWEN)["size"].update(usual="2:1"), "size: usual must be a row"),

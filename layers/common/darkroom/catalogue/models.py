@@ -10,6 +10,7 @@ CONFIDENCES = ("high", "medium", "low")
 _MODEL = ("upstream", "kind", "status", "confidence", "aliases", "wire_model", "replaced_by", "notes", "routes")
 _ROUTE = ("upstream", "wire_model", "wire_route", "schema", "images", "size", "neutral")
 _WAYS = ("url", "data")
+_LIMITS = ("largest_bytes", "largest_pixels")
 
 
 def read_models(entries: Mapping[str, Json]) -> tuple[dict[str, Model], dict[str, Successor]]:
@@ -97,14 +98,19 @@ def _check_schema(schema: Json, where: str) -> None:
 
 def _references(entry: Json, properties: Json, where: str) -> References:
     where = f"{where}, images"
-    known_only(entry, ("field", "most", "takes", "largest_bytes"), where)
+    known_only(entry, ("field", "most", "takes", *_LIMITS), where)
     own, most, takes = _own(entry, properties, where), field(entry, "most", int, where), texts(entry, "takes", where)
     alone = properties[own].get("type") == "string"
     check(where, 1 <= most <= (1 if alone else properties[own].get("maxItems", most)), "most does not fit its field")
     check(where, bool(takes) and set(takes) <= set(_WAYS), f"takes must be some of {', '.join(_WAYS)}")
-    largest = optional(entry, "largest_bytes", int, where)
-    check(where, largest is None or largest > 0, "largest_bytes must be above 0")
-    return References(field=own, most=most, takes=takes, alone=alone, largest=largest)
+    largest, largest_pixels = (_above_0(entry, name, where) for name in _LIMITS)
+    return References(field=own, most=most, takes=takes, alone=alone, largest=largest, largest_pixels=largest_pixels)
+
+
+def _above_0(entry: Json, name: str, where: str) -> int | None:
+    found: int | None = optional(entry, name, int, where)
+    check(where, found is None or found > 0, f"{name} must be above 0")
+    return found
 
 
 def _sizes(entry: Json, properties: Json, where: str) -> Sizes:

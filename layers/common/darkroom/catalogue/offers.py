@@ -25,7 +25,8 @@ SIZED = ("aspect_ratio", "resolution")
 class References:
     """How a route takes reference images: in `field`, at most `most`, each as one of `takes` ("url", "data").
 
-    `alone`: the field is one text, not a list. `largest` is in bytes, None where nobody says.
+    `alone`: the field is one text, not a list. `largest` is in bytes, `largest_pixels` width times height of one; None where
+    nobody says.
     """
 
     field: str
@@ -33,6 +34,7 @@ class References:
     takes: tuple[str, ...]
     alone: bool
     largest: int | None = None
+    largest_pixels: int | None = None
 
     @property
     def uploads_as_data(self) -> bool:

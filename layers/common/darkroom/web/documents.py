@@ -164,6 +164,8 @@ class ReferenceImages(Document):
     """Addresses, `data:` URIs, or both. Uploads can be named everywhere."""
     largest_bytes: int | None
     """Of one image; null: nobody says."""
+    largest_pixels: int | None
+    """Width times height of one image; null: nobody says."""
 
 
 class ModelRoute(Document):

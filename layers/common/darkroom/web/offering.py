@@ -58,6 +58,7 @@ def _references(references: References) -> dict[str, Any]:
         "most": references.most,
         "takes": list(references.takes),
         "largest_bytes": references.largest,
+        "largest_pixels": references.largest_pixels,
     }
 
 
