@@ -108,6 +108,20 @@ def test_a_role_reaches_only_the_folders_of_the_bucket_that_it_needs(role: str) 
     assert found == FOLDERS[role]
 
 
+def test_a_deployers_catalogue_is_read_by_the_api_which_writes_its_copy_only() -> None:
+    found = {
+        (role, statement["Resource"]["Fn::Sub"].removeprefix("${Bucket.Arn}/")): set(as_list(statement["Action"]))
+        for role in ROLES
+        for statement in statements(role)
+        if "config/" in str(statement["Resource"])
+    }
+
+    assert found == {
+        ("ApiRole", "config/${CatalogueObject}"): {"s3:GetObject"},
+        ("ApiRole", "config/.last-good/${CatalogueObject}"): {"s3:GetObject", "s3:PutObject"},
+    }
+
+
 def test_a_role_is_for_lambda_or_the_scheduler_only() -> None:
     trusted = {
         name: {

@@ -182,6 +182,9 @@ class Bucket(Protocol):
     def put(self, key: str, body: Body, *, size: int, content_type: str, filename: str) -> bool:
         """Write `size` bytes unless the key is taken; False when it was. Errors of `body.read` pass through."""
 
+    def replace(self, key: str, content: bytes, *, content_type: str) -> None:
+        """Write over what is there: for what the deployment keeps for itself, never for an owner's bytes."""
+
     def read(self, key: str) -> AbstractContextManager[Iterator[bytes]]:
         """The stored bytes in chunks; raises KeyError when there are none."""
 

@@ -187,16 +187,12 @@ class Services:
     @cached_property
     def catalogue(self) -> "LiveCatalogue":
         """What may be asked for; raises ConfigurationError that names the entry of the shipped one that is wrong."""
-        from darkroom.catalogue.live import LiveCatalogue
+        from darkroom.catalogue.live import LiveCatalogue, OwnObject
         from darkroom.catalogue.load import shipped
 
-        read = self._own_catalogue if self.settings.catalogue_key else None
-        return LiveCatalogue(shipped(), read=read, clock=self.clock, cache_s=self.settings.catalogue_cache_s)
-
-    def _own_catalogue(self) -> bytes:
-        from darkroom.catalogue.live import object_in
-
-        return object_in(self.bucket, self.settings.catalogue_key or "")
+        bucket: Any = _Later(lambda: self.bucket)
+        own = OwnObject(bucket, self.settings.catalogue_key) if self.settings.catalogue_key else None
+        return LiveCatalogue(shipped(), own=own, clock=self.clock, cache_s=self.settings.catalogue_cache_s)
 
     def signing_keys(self) -> "tuple[SigningKey, ...]":
         """The stack secrets that sign callback URLs and cursors; the first one signs."""

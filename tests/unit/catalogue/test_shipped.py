@@ -96,7 +96,7 @@ def test_a_fallback_can_serve_the_usual_request(name: str) -> None:
 
 def test_loading_it_imports_neither_pydantic_nor_jsonschema() -> None:
     code = "import sys\nfrom darkroom.catalogue.live import LiveCatalogue\nfrom darkroom.catalogue.load import shipped\n"
-    code += "LiveCatalogue(shipped(), read=None, clock=lambda: 0, cache_s=0).now()\nprint(*sys.modules)"
+    code += "LiveCatalogue(shipped(), own=None, clock=lambda: 0, cache_s=0).now()\nprint(*sys.modules)"
 
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
 
