@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from darkroom.adapters.upstreams.registry import routed
 from darkroom.catalogue.live import over
 from darkroom.catalogue.load import load_catalogue, shipped
 from darkroom.errors import ConfigurationError
@@ -74,7 +75,7 @@ def refresh(url: str, as_json: bool) -> None:
 def check(file: Path) -> None:
     """Say whether FILE can be laid over the shipped catalogue, before it goes into the bucket. Exit status 1 if it cannot."""
     try:
-        catalogue = over(shipped(), file.read_bytes())
+        catalogue = over(shipped(), file.read_bytes(), routed())
     except ConfigurationError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"fine: {len(catalogue.models)} models, {len(catalogue.versions)} presets")

@@ -187,12 +187,14 @@ class Services:
     @cached_property
     def catalogue(self) -> "LiveCatalogue":
         """What may be asked for; raises ConfigurationError that names the entry of the shipped one that is wrong."""
+        from darkroom.adapters.upstreams.registry import routed
         from darkroom.catalogue.live import LiveCatalogue, OwnObject
         from darkroom.catalogue.load import shipped
 
         bucket: Any = _Later(lambda: self.bucket)
         own = OwnObject(bucket, self.settings.catalogue_key) if self.settings.catalogue_key else None
-        return LiveCatalogue(shipped(), own=own, clock=self.clock, cache_s=self.settings.catalogue_cache_s)
+        cache_s = self.settings.catalogue_cache_s
+        return LiveCatalogue(shipped(), own=own, routed=routed(), clock=self.clock, cache_s=cache_s)
 
     def signing_keys(self) -> "tuple[SigningKey, ...]":
         """The stack secrets that sign callback URLs and cursors; the first one signs."""

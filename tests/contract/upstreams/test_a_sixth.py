@@ -129,6 +129,19 @@ def test_a_deployment_decides_how_an_extra_body_is_sent(name: str, way: str) -> 
 
 
 @pytest.mark.parametrize("name", ADAPTERS)
+def test_a_route_is_taken_only_where_the_registry_says_so(name: str) -> None:
+    wired = Services(SETTINGS)
+    wired.secrets = RotatingSecrets()
+    upstream = wired.upstream(name)
+
+    if ADAPTERS[name].knows_routes:
+        assert b"ext" in upstream.freeze(model="m", route="ext", input={"prompt": "a kite"}, callback_url=None)
+    else:
+        with pytest.raises(ConfigurationError, match="knows no routes"):
+            upstream.freeze(model="m", route="ext", input={"prompt": "a kite"}, callback_url=None)
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
 def test_every_registered_upstream_is_built_once_and_keeps_its_name(name: str) -> None:
     wired = Services(SETTINGS)
     wired.secrets = RotatingSecrets()

@@ -112,6 +112,11 @@ BROKEN: dict[str, Any] = {
     "a size that its model does not take": {
         "models": {"pixapi/gpt-image-2": {"routes": {"default": {"size": {"table": {"1:1": {"1K": "1024*1024"}}}}}}}
     },
+    "an upstream that is none": {"models": {"z-image": {"upstream": "hiappi"}}},
+    "a route of a model at an upstream that is none": {
+        "models": {"qwen-image-2.0": {"routes": {"images": {"upstream": "hiapi_image"}}}}
+    },
+    "a route for an upstream that knows none": {"models": {"pixapi/gpt-image-2": {"routes": {"default": {"wire_route": "ext"}}}}},
     "rules of another form": {"models": {"Nano-Banana": {"routes": {"default": {"schema": {"allOf": 7}}}}}},
     "far too large": b" " * (1024 * 1024 + 1),
 }

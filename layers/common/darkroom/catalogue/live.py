@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from darkroom.catalogue.checking import check_closely
+from darkroom.catalogue.checking import check_closely, check_upstreams
 from darkroom.catalogue.entries import known_only
 from darkroom.catalogue.load import PARTS, build
 from darkroom.catalogue.offers import Catalogue, Json
@@ -55,11 +55,13 @@ class LiveCatalogue:
     """`shipped` with `own` merged over it, if there is one; what was seen is believed for `cache_s` seconds of `clock`.
 
     An object that is broken, missing or out of reach leaves the last good catalogue serving: the one that is held here, at the
-    first look the one that was kept, and the shipped one where none ever was good.
+    first look the one that was kept, and the shipped one where none ever was good. `routed` are the upstreams there are, and
+    whether each knows routes.
     """
 
-    def __init__(self, shipped: Json, *, own: OwnObject | None, clock: Clock, cache_s: float) -> None:
+    def __init__(self, shipped: Json, *, own: OwnObject | None, routed: Mapping[str, bool], clock: Clock, cache_s: float) -> None:
         self._shipped = shipped
+        self._routed = routed
         self._own = own
         self._clock = clock
         self._cache_s = cache_s
@@ -85,7 +87,7 @@ class LiveCatalogue:
         try:
             raw = own.read()
             if raw != self._good_from:
-                self._good, self._good_from, self._kept = over(self._shipped, raw), raw, False
+                self._good, self._good_from, self._kept = over(self._shipped, raw, self._routed), raw, False
         except ConfigurationError as error:
             if not self._looked:
                 self._good = self._kept_or_shipped(own)
@@ -101,7 +103,7 @@ class LiveCatalogue:
     def _kept_or_shipped(self, own: OwnObject) -> Catalogue:
         last = own.last_good()
         try:
-            return over(self._shipped, last) if last is not None else self._good
+            return over(self._shipped, last, self._routed) if last is not None else self._good
         except ConfigurationError:
             # It was good over what an earlier release shipped.
             return self._good
@@ -117,8 +119,11 @@ class LiveCatalogue:
         return ""
 
 
-def over(shipped: Json, raw: bytes) -> Catalogue:
-    """`raw`, a JSON object, merged over `shipped` (RFC 7396: null takes away) and checked; raises ConfigurationError."""
+def over(shipped: Json, raw: bytes, routed: Mapping[str, bool]) -> Catalogue:
+    """`raw`, a JSON object, merged over `shipped` (RFC 7396: null takes away) and checked; raises ConfigurationError.
+
+    `routed` are the upstreams there are, and whether each knows routes.
+    """
     try:
         own = json.loads(raw, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
@@ -126,6 +131,7 @@ def over(shipped: Json, raw: bytes) -> Catalogue:
     try:
         known_only(own, PARTS, "the deployment's own object")
         catalogue = build(merged(shipped, own))
+        check_upstreams(catalogue, routed)
         check_closely(catalogue, own.get("models", {}))
     except ConfigurationError:
         raise

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from darkroom.errors import ConfigurationError
 
@@ -17,7 +17,7 @@ class Adapter:
     """Where an adapter's class is (`module:Class`), where its gateway is, and which field of the secret holds its key.
 
     `account`: whose slots and requests per minute its tasks use, shared by all gateways that share a key. `options` are keywords
-    of its own.
+    of its own. `knows_routes`: whether a model can be asked for by a route there.
     """
 
     at: str
@@ -25,12 +25,13 @@ class Adapter:
     key_field: str
     account: str
     options: "Callable[[Settings], Mapping[str, object]]" = lambda _: {}
+    knows_routes: bool = False
 
 
 _HERE = "darkroom.adapters.upstreams"
 
 
-def _hiapi(at: str, **more: "Callable[[Settings], Mapping[str, object]]") -> Adapter:
+def _hiapi(at: str, **more: Any) -> Adapter:
     return Adapter(f"{_HERE}.{at}", lambda settings: settings.hiapi_base_url, "hiapi_api_key", "hiapi", **more)
 
 
@@ -43,7 +44,7 @@ def _pixapi(at: str) -> Adapter:
 
 
 ADAPTERS: Mapping[str, Adapter] = {
-    "hiapi": _hiapi("hiapi:HiApi"),
+    "hiapi": _hiapi("hiapi:HiApi", knows_routes=True),
     "hiapi_images": _hiapi("hiapi_images:HiApiImages", options=_extra_body),
     "hiapi_chat": _hiapi("hiapi_chat:HiApiChat", options=_extra_body),
     "pixapi": _pixapi("pixapi_async:PixapiAsync"),
@@ -56,6 +57,11 @@ def account_of(name: str) -> str:
     """The account whose limits the upstream called `name` is asked within."""
     found = ADAPTERS.get(name)
     return found.account if found else name
+
+
+def routed() -> dict[str, bool]:
+    """Every upstream there is, and whether it knows routes."""
+    return {name: adapter.knows_routes for name, adapter in ADAPTERS.items()}
 
 
 def accounts() -> tuple[str, ...]:
