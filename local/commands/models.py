@@ -1,6 +1,5 @@
 """`darkroom models` and `darkroom presets`: what may be asked for, and whether the catalogue still fits the live schemas."""
 
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from rich.text import Text
 from darkroom.adapters.upstreams.registry import routed
 from darkroom.catalogue.live import over
 from darkroom.catalogue.load import load_catalogue, shipped
+from darkroom.catalogue.spelling import did_you_mean, near
 from darkroom.errors import ConfigurationError
 from local.addresses import is_web_address
 from local.client import ApiUnreachable, Json
@@ -36,12 +36,10 @@ def list_models(session: Session) -> None:
 @calls_api()
 def show(session: Session, model_id: str) -> None:
     """Show one model, by its id or an alias: its routes, and what each field takes."""
-    found = session.api.call("GET", "/v1/models")["data"]
-    named = {name: model for model in found for name in (*model["aliases"], model["id"])}
+    found = session.api.call("GET", "/v1/models")
+    named = {name: model for model in found["data"] for name in (*model["aliases"], model["id"])}
     if model_id not in named:
-        near = get_close_matches(model_id, named, n=3)
-        hint = f"; did you mean {' or '.join(near)}?" if near else "; see `darkroom models list`"
-        raise click.BadParameter(f"no model is called {model_id}{hint}", param_hint="ID")
+        raise click.BadParameter(_no_model(model_id, named, found["retired"]), param_hint="ID")
     session.show(named[model_id], _show_model)
 
 
@@ -91,6 +89,14 @@ def presets() -> None:
 def list_presets(session: Session) -> None:
     """List the presets that your key may ask for; with --json also the schema of each one's input."""
     session.show(session.api.call("GET", "/v1/presets"), _show_presets)
+
+
+def _no_model(name: str, named: dict[str, Json], retired: list[Json]) -> str:
+    for one in retired:
+        if one["id"].lower() == name.lower():
+            return f"{one['id']} is retired; use {one['replaced_by']}"
+    current = {spelling: model["id"] for spelling, model in named.items() if model["status"] == "current"}
+    return f"no model is called {name}; {did_you_mean(near(name, current, most=4)) or 'see `darkroom models list`'}"
 
 
 def _as_json(one: Compared) -> Json:

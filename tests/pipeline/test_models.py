@@ -42,6 +42,15 @@ def test_a_model_is_shown_by_any_of_its_names(up: Up) -> None:
     assert "did you mean qwen-image-2.0" in unknown.err
 
 
+def test_a_model_that_cannot_be_shown_leads_to_one_that_can(up: Up) -> None:
+    retired, short, legacy = (up.cli("models", "show", name) for name in ("GPT-Image-2-Pro", "FLUX", "gpt-image-2-bet"))
+
+    assert "gpt-image-2-pro is retired; use gpt-image-2/text-to-image with route ext" in " ".join(retired.err.split())
+    assert "did you mean flux-1.1-pro, flux-schnell/text-to-image" in " ".join(short.err.split())
+    assert "gpt-image-2/text-to-image" in legacy.err
+    assert "gpt-image-2-beta" not in legacy.err
+
+
 def test_presets_are_listed_with_what_serves_them(up: Up) -> None:
     told = up.cli("presets", "list")
 

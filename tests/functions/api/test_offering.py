@@ -46,6 +46,13 @@ def test_a_legacy_model_says_what_replaces_it(api: Api) -> None:
     assert (old["status"], old["replaced_by"]) == ("legacy", "gpt-image-2/text-to-image with route beta")
 
 
+def test_a_retired_model_is_named_with_what_replaces_it(api: Api) -> None:
+    page = api.get("/v1/models").json
+
+    assert {"id": "gpt-image-2-pro", "replaced_by": "gpt-image-2/text-to-image with route ext"} in page["retired"]
+    assert not {one["id"] for one in page["retired"]} & {model["id"] for model in page["data"]}
+
+
 def test_a_model_whose_upstream_has_no_key_is_listed_as_not_available_and_refused_before_anything_is_stored(
     api: Api, services: MemoryServices
 ) -> None:

@@ -118,6 +118,16 @@ def test_an_idempotency_key_that_cannot_be_one_is_refused_by_name(api: Api, key:
         ({"preset": "zzz", "input": {"prompt": "a"}}, "/preset", "there are draft, poster"),
         (model("gpt-image-2/text-to-imag"), "/model", f"did you mean {GPT}"),
         (model("NANO BANANA PRO"), "/model", "did you mean Nano-Banana-Pro, "),
+        (
+            model("flux"),
+            "/model",
+            "no such model: did you mean flux-1.1-pro, flux-schnell/text-to-image, "
+            "flux-2/text-to-image or flux-2/image-to-image?",
+        ),
+        (model("Seedream"), "/model", "did you mean seedream-5.0-pro/text-to-image, "),
+        (model("banana-pro"), "/model", "did you mean Nano-Banana-Pro"),
+        (model("2-"), "/model", "no such model; there are"),
+        ({"preset": "photo", "input": {"prompt": "a"}}, "/preset", "did you mean photoreal?"),
         (model("gpt-image-2-pro"), "/model", f"retired; use {GPT} with route ext"),
         (model("gpt-image-2-image-to-image-pro"), "/model", "retired; use gpt-image-2/image-to-image with route ext"),
         (model("x" * 5000), "/model", "no such model; there are"),

@@ -203,10 +203,19 @@ class Model(Document):
     routes: list[ModelRoute]
 
 
+class RetiredModel(Document):
+    """A model that may no longer be asked for."""
+
+    id: str
+    replaced_by: str
+    """What to ask for instead."""
+
+
 class ModelList(_Page):
-    """All models that are not retired."""
+    """All models that are not retired, and what replaces those that are."""
 
     data: list[Model]
+    retired: list[RetiredModel]
 
 
 class PresetFallback(Document):
