@@ -188,6 +188,16 @@ def test_each_fault_of_the_body_is_named_with_what_would_be_right(
         (model("qwen-image-2.0", seed=2**31), "/input/seed", "must be at most 2147483647"),
         (model("qwen-image-2.0", seed=1.5), "/input/seed", "must be a whole number"),
         (model("qwen-image-2.0", watermark="no"), "/input/watermark", "true or false"),
+        *(
+            (
+                model("pixapi/gpt-image-2", route=route, size=size),
+                "/input/size",
+                "must have both sides multiples of 16, from 655360 to 8294400 pixels together, and a ratio of at most 3:1",
+            )
+            for route in ("default", "sync")
+            for size in ("100x100", "1025x1025", "1024x624", "4096x2048", "3200x1024", "1024x3200", "000x000")
+        ),
+        (model("pixapi/gpt-image-2", size="1024X1024"), "/input/size", "must be WIDTHxHEIGHT"),
         (model("flux-1.1-pro", aspect_ratio="custom", width=512), "/input/height", "custom needs width and height"),
         (model("flux-1.1-pro", width=512), "/input/aspect_ratio", "is required; width and height need aspect_ratio custom"),
         (
