@@ -27,8 +27,10 @@ class HiApiChat(Immediate):
     key_field = KEY_FIELD
 
     def body_of(self, model: str, input: Mapping[str, Any]) -> Mapping[str, Any]:
-        """`prompt` and `images` (URLs or data URIs) become the message, `aspect_ratio` and `image_size` Google's image_config;
-        every other field stays what it is.
+        """`prompt` becomes the message, `aspect_ratio` and `image_size` Google's image_config; other fields stay as they are.
+
+        `images` (URLs or data URIs) become parts of the message as OpenAI has them. HiAPI documents none for a chat, so only a
+        deployer's own catalogue has a route that takes them.
         """
         own = {name: value for name, value in input.items() if name not in _TRANSLATED}
         message = {"role": "user", "content": _content(input)}
