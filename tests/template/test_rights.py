@@ -1,5 +1,6 @@
 """Least privilege: each function may do exactly what it does, to exactly what it does it to."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,6 +42,13 @@ def test_a_role_allows_exactly_the_listed_actions(role: str) -> None:
     allowed = {action for statement in statements(role) for action in as_list(statement["Action"])}
 
     assert allowed == RIGHTS[role]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_right_is_given_twice(role: str) -> None:
+    given = Counter((action, str(one["Resource"])) for one in statements(role) for action in as_list(one["Action"]))
+
+    assert [right for right, times in given.items() if times > 1] == []
 
 
 @pytest.mark.parametrize("role", ROLES)
