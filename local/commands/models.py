@@ -15,7 +15,7 @@ from darkroom.errors import ConfigurationError
 from local.addresses import is_web_address
 from local.client import ApiUnreachable, Json
 from local.commands.session import Session, Unreachable, calls_api, prints_json, show_object, unsuccessful
-from local.schemas import GONE, SCHEMA_HOST, Compared, compare
+from local.schemas import GONE, SCHEMA_HOST, Compared, compare, not_in
 from local.screen import show_columns
 
 
@@ -47,24 +47,26 @@ def show(session: Session, model_id: str) -> None:
 @click.option("--url", default=SCHEMA_HOST, show_default=True, help="Where the live schemas are; a simulator serves them too.")
 @prints_json
 def refresh(url: str, as_json: bool) -> None:
-    """Compare the shipped catalogue with the live schemas of HiAPI's models, and print what has changed.
+    """Compare the shipped catalogue with the live schemas of HiAPI's models, and print what has changed and which models are new.
 
     Exit status: 0 = nothing, 1 = something, 3 = the host does not answer. Nothing is written: a change is a decision, made in
     the catalogue or in the deployment's own part of it (docs/models.md).
     """
     if not is_web_address(url):
         raise click.BadParameter(f"{url!r} is no http(s) address", param_hint="--url")
+    catalogue = load_catalogue()
     try:
-        compared = list(compare(load_catalogue(), url))
+        compared = list(compare(catalogue, url))
+        if all(one.changes == [GONE] for one in compared):
+            raise Unreachable(f"{url} knows none of the models: it is not where the schemas are")
+        new = not_in(catalogue, url)
     except ApiUnreachable as error:
         raise Unreachable(str(error)) from error
     changed = [one for one in compared if one.changes]
-    if all(one.changes == [GONE] for one in compared):
-        raise Unreachable(f"{url} knows none of the models: it is not where the schemas are")
-    found = {"compared": len(compared), "drift": [_as_json(one) for one in changed]}
+    found = {"compared": len(compared), "drift": [_as_json(one) for one in changed], "new": new}
     console = Console(highlight=False, soft_wrap=True)
-    show_object(found, lambda: _show_drift(console, len(compared), changed), as_json=as_json)
-    if changed:
+    show_object(found, lambda: _show_drift(console, len(compared), changed, new), as_json=as_json)
+    if changed or new:
         unsuccessful()
 
 
@@ -103,13 +105,21 @@ def _as_json(one: Compared) -> Json:
     return {"model": one.model, "route": one.route, "changes": one.changes}
 
 
-def _show_drift(console: Console, compared: int, changed: list[Compared]) -> None:
+def _show_drift(console: Console, compared: int, changed: list[Compared], new: list[str] | None) -> None:
     for one in changed:
         console.print(Text.assemble((one.model, "bold"), f", route {one.route}"))
         for line in one.changes:
             console.print(f"  {line}")
+    for name in new or ():
+        console.print(Text.assemble((name, "bold"), ": new, not in the catalogue"))
     told = f"{len(changed)} of {compared} routes have changed" if changed else f"no drift in {compared} routes"
-    console.print(Text(told, style="dim"))
+    console.print(Text(f"{told}{_new(new)}", style="dim"))
+
+
+def _new(models: list[str] | None) -> str:
+    if models is None:
+        return "; the host lists no models, so new ones cannot be told"
+    return f"; new models: {len(models)}" if models else ""
 
 
 def _show_models(console: Console, page: Json) -> None:

@@ -101,6 +101,21 @@ def test_drift_is_told_by_model_and_ends_with_1(host: Simulator) -> None:
     assert [one["model"] for one in found.found["drift"]] == ["qwen-image-2.0", "ideogram-v4"]
 
 
+def test_a_model_that_the_catalogue_lacks_is_told_too(host: Simulator) -> None:
+    entries = host.world.models._entries
+    entries["gpt-image-3/text-to-image"] = entries["gpt-image-2/text-to-image"] | {"id": "gpt-image-3/text-to-image"}
+
+    told = darkroom("models", "refresh", "--url", host.url, **KEYLESS)
+    found = darkroom("models", "refresh", "--url", host.url, "--json", **KEYLESS)
+
+    assert (told.status, found.status) == (1, 1)
+    assert told.out.splitlines() == [
+        "gpt-image-3/text-to-image: new, not in the catalogue",
+        "no drift in 37 routes; new models: 1",
+    ]
+    assert (found.found["drift"], found.found["new"]) == ([], ["gpt-image-3/text-to-image"])
+
+
 @pytest.mark.parametrize("path", ["/pixapi", "/nowhere"])
 def test_a_host_that_has_no_schemas_ends_with_3(host: Simulator, path: str) -> None:
     done = darkroom("models", "refresh", "--url", host.url + path, **KEYLESS)
