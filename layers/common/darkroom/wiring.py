@@ -99,13 +99,19 @@ class Services:
         """What the account allows that the upstream of that name is asked with."""
         from darkroom.adapters.upstreams.registry import account_of
 
-        return self.settings.limits_of(account_of(upstream))
+        return self._limits(account_of(upstream))
 
     def limits(self) -> "list[Limits]":
         """What each account allows that tasks may be made for."""
         from darkroom.adapters.upstreams.registry import accounts
 
-        return [self.settings.limits_of(account) for account in accounts()]
+        return [self._limits(account) for account in accounts()]
+
+    def _limits(self, account: str) -> "Limits":
+        """As the deployment says; where it says nothing, as the adapters promise."""
+        from darkroom.adapters.upstreams.registry import promised_limits
+
+        return self.settings.limits.get(account) or promised_limits(account)
 
     @cached_property
     def claims(self) -> "Claims":

@@ -3,18 +3,20 @@
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from darkroom.adapters.upstreams.registry import ADAPTERS, Adapter
+from darkroom.adapters.upstreams.registry import ADAPTERS, Adapter, accounts, promised_limits
+from darkroom.domain.admission import Limits
 from darkroom.domain.news import Says
 from darkroom.errors import ConfigurationError, UpstreamRefused
-from darkroom.ports import Upstream
-from darkroom.settings import Settings
+from darkroom.ports import Promises, Upstream
+from darkroom.settings import Settings, read_settings
 from darkroom.wiring import Services
+from local.promises_page import render
 from local.simulator import apis
 from local.simulator.server import Simulator
 from tests.contract.hiapi.gateways import API_KEY, RotatingSecrets
@@ -80,6 +82,15 @@ def test_its_line_makes_it_known(services: Services, easel_simulator: Simulator)
     assert easel_simulator.admin.totals()["billed"] == 1
 
 
+def test_what_it_promises_holds_until_the_deployment_says_otherwise(services: Services) -> None:
+    promised = services.limits_of("easel")
+    services.settings = replace(services.settings, limits={"easel": Limits(account="easel", in_flight=5, per_minute=90)})
+
+    assert promised == Limits(account="easel", in_flight=3, per_minute=60)
+    assert services.limits_of("easel") == Limits(account="easel", in_flight=5, per_minute=90)
+    assert services.limits_of("of nobody") == Limits(account="of nobody")
+
+
 def test_its_case_is_the_one_on_the_page(easel_simulator: Simulator) -> None:
     case = line_of("Case", Case=Case, Easel=Easel)
     known = RotatingSecrets(**{case.key_field: API_KEY})
@@ -88,6 +99,22 @@ def test_its_case_is_the_one_on_the_page(easel_simulator: Simulator) -> None:
     body = easel.freeze(model=case.model, route=None, input={"prompt": "a red kite"}, callback_url=None)
 
     assert easel.submit(body, key="task_A:1", timeout_s=60).news.says is Says.SUCCEEDED
+
+
+def test_the_page_explains_every_promise_and_shows_what_each_adapter_promises() -> None:
+    before, _, _ = TEXT.partition("<!-- promises: begin -->")
+    explained = " ".join(re.findall(r"^\| (`.*?`) \| ", before, re.MULTILINE))
+
+    assert re.findall(r"\w+", explained) == [one.name for one in fields(Promises)]
+    assert render(TEXT) == TEXT, "run `python -m local.promises_page`"
+
+
+@pytest.mark.parametrize("account", accounts())
+def test_the_settings_have_what_the_adapters_promise(account: str) -> None:
+    required = ("DARKROOM_TABLE", "DARKROOM_BUCKET", "DARKROOM_QUEUE_URL", "DARKROOM_DEAD_LETTER_QUEUE_URL", "DARKROOM_SECRET_ID")
+    limits = read_settings(dict.fromkeys(required, "x")).limits
+
+    assert limits[account] == promised_limits(account)
 
 
 def test_the_page_explains_every_method_of_an_upstream() -> None:

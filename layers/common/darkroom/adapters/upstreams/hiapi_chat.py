@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from darkroom.adapters.upstreams.complaints import MESSAGE_CAP
-from darkroom.adapters.upstreams.hiapi import KEY_FIELD
+from darkroom.adapters.upstreams.hiapi import IN_FLIGHT, KEY_FIELD, PER_MINUTE
 from darkroom.adapters.upstreams.images import MOST_IMAGES, find_images
 from darkroom.adapters.upstreams.immediate import ANSWERS_WITHIN_S, Immediate, Result
 from darkroom.adapters.upstreams.markdown import images_in_words
@@ -22,7 +22,7 @@ class HiApiChat(Immediate):
 
     name = "hiapi_chat"
     # How long a URL lives, nobody says.
-    promises = Promises(synchronous=True, answers_within_s=ANSWERS_WITHIN_S)
+    promises = Promises(synchronous=True, answers_within_s=ANSWERS_WITHIN_S, in_flight=IN_FLIGHT, per_minute=PER_MINUTE)
     path = "/v1/chat/completions"
     key_field = KEY_FIELD
 

@@ -1,14 +1,15 @@
 """Which upstreams there are: one line for each, and nothing of an adapter is loaded before it is asked for."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from darkroom.domain.admission import Limits
 from darkroom.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from darkroom.ports import Secrets, Upstream
+    from darkroom.ports import Promises, Secrets, Upstream
     from darkroom.settings import Settings
 
 
@@ -69,12 +70,33 @@ def accounts() -> tuple[str, ...]:
     return tuple(dict.fromkeys(adapter.account for adapter in ADAPTERS.values()))
 
 
+def promises_of(name: str) -> "Promises":
+    """What the adapter called `name` states; its module is loaded for it."""
+    promises: Promises = _class_at(ADAPTERS[name].at).promises
+    return promises
+
+
+def promised_limits(account: str) -> Limits:
+    """How much the account's adapters say may be asked, the least of it; cautious defaults where nobody says."""
+    promises = [promises_of(name) for name, adapter in ADAPTERS.items() if adapter.account == account]
+    limits = Limits(account=account)
+    return replace(
+        limits,
+        in_flight=min((one.in_flight for one in promises if one.in_flight), default=limits.in_flight),
+        per_minute=min((one.per_minute for one in promises if one.per_minute), default=limits.per_minute),
+    )
+
+
 def build_upstream(name: str, *, settings: "Settings", secrets: "Secrets") -> "Upstream":
     """The adapter called `name`; raises ConfigurationError that lists the names there are."""
     found = ADAPTERS.get(name)
     if found is None:
         raise ConfigurationError(f"no upstream is called {name!r}; there are {', '.join(ADAPTERS)}")
-    module, _, adapter = found.at.partition(":")
-    make = getattr(import_module(module), adapter)
+    make = _class_at(found.at)
     built: Upstream = make(base_url=found.base_url(settings), secrets=secrets, **found.options(settings))
     return built
+
+
+def _class_at(at: str) -> Any:
+    module, _, adapter = at.partition(":")
+    return getattr(import_module(module), adapter)
