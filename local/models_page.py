@@ -1,10 +1,11 @@
 """The tables of docs/models.md, made from the catalogue: `python -m local.models_page` writes them anew."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from darkroom.catalogue.load import load_catalogue
 from darkroom.catalogue.offers import DEFAULT_ROUTE, SIZED, Catalogue, Fallback, Preset, Route
+from local.generated import between, table
 
 PAGE = Path(__file__).parents[1] / "docs" / "models.md"
 
@@ -14,20 +15,13 @@ _ALSO = ("seed", "negative_prompt", "output_format", "quality")
 
 def render(page: str, catalogue: Catalogue) -> str:
     """The page with its two tables as the catalogue has them."""
-    page = _between(page, "models", _models(catalogue))
-    return _between(page, "presets", _presets(catalogue))
-
-
-def _between(page: str, name: str, table: str) -> str:
-    begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
-    before, _, rest = page.partition(begin)
-    _, _, after = rest.partition(end)
-    return f"{before}{begin}\n{table}\n{end}{after}"
+    page = between(page, "models", _models(catalogue))
+    return between(page, "presets", _presets(catalogue))
 
 
 def _models(catalogue: Catalogue) -> str:
     rows = [_row(route) for model in catalogue.models.values() for route in model.routes.values()]
-    return _table(("Model", "Route", "Upstream", "Size", "`images`", "Also"), rows)
+    return table(("Model", "Route", "Upstream", "Size", "`images`", "Also"), rows)
 
 
 def _row(route: Route) -> Sequence[str]:
@@ -60,7 +54,7 @@ def _values(route: Route, name: str) -> str:
 
 def _presets(catalogue: Catalogue) -> str:
     rows = [_preset(preset) for preset in catalogue.versions.values()]
-    return _table(("Preset", "Model", "Or else", "May be set", "Expires after"), rows)
+    return table(("Preset", "Model", "Or else", "May be set", "Expires after"), rows)
 
 
 def _preset(preset: Preset) -> Sequence[str]:
@@ -71,11 +65,6 @@ def _preset(preset: Preset) -> Sequence[str]:
 
 def _way(one: Preset | Fallback) -> str:
     return one.model.id if one.route.name == DEFAULT_ROUTE else f"{one.model.id}, {one.route.name}"
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 if __name__ == "__main__":

@@ -36,9 +36,8 @@ def _facts(task: Json) -> Iterator[tuple[str, str]]:
     if task.get("upstream_task_id"):
         yield "upstream", f"{task['upstream']} {task['upstream_task_id']}"
     yield "created", f"{task['created_at']}{_duration(task)}"
-    if len(task.get("attempts") or ()) > 1:
-        for one in task["attempts"]:
-            yield f"attempt {one['attempt']}", attempt_line(one)
+    for one in task.get("attempts") or ():
+        yield f"attempt {one['attempt']}", attempt_line(one)
     if task.get("retry_of"):
         yield "retry of", task["retry_of"]
     if task.get("cancel_requested") and not task.get("terminal_at"):
@@ -65,11 +64,18 @@ def _duration(task: Json) -> str:
 
 
 def attempt_line(attempt: Json) -> str:
-    """One attempt in one line."""
+    """One attempt in one line: where it went, when, and what came of it."""
+    route = f", route {attempt['route']}," if attempt["route"] else ""
     kind = "" if attempt["kind"] == "first" else f" ({attempt['kind'].replace('_', ' ')})"
-    if attempt["outcome"] is None:
-        return f"{attempt['model']}{kind}: under way"
-    return f"{attempt['model']}{kind}: {attempt['outcome']}; charged: {attempt['charged']}"
+    end = f": {attempt['outcome']}; charged: {attempt['charged']}" if attempt["outcome"] else ""
+    return f"{attempt['model']}{route} at {attempt['upstream']}{kind}; {_times(attempt)}{end}"
+
+
+def _times(attempt: Json) -> str:
+    sent, ended = attempt["sent_at"], attempt["ended_at"]
+    if ended:
+        return f"{f'sent {sent}' if sent else 'never sent'}, ended {ended}"
+    return f"sent {sent}: under way" if sent else "not sent yet"
 
 
 def image_line(image: Json) -> str:

@@ -1,6 +1,5 @@
 """`darkroom models` and `darkroom presets`: what may be asked for, and whether the catalogue still fits the live schemas."""
 
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +7,15 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from darkroom.adapters.upstreams.registry import routed
 from darkroom.catalogue.live import over
 from darkroom.catalogue.load import load_catalogue, shipped
+from darkroom.catalogue.spelling import did_you_mean, near
 from darkroom.errors import ConfigurationError
 from local.addresses import is_web_address
 from local.client import ApiUnreachable, Json
 from local.commands.session import Session, Unreachable, calls_api, prints_json, show_object, unsuccessful
-from local.schemas import GONE, SCHEMA_HOST, Compared, compare
+from local.schemas import GONE, SCHEMA_HOST, Compared, compare, not_in
 from local.screen import show_columns
 
 
@@ -35,12 +36,10 @@ def list_models(session: Session) -> None:
 @calls_api()
 def show(session: Session, model_id: str) -> None:
     """Show one model, by its id or an alias: its routes, and what each field takes."""
-    found = session.api.call("GET", "/v1/models")["data"]
-    named = {name: model for model in found for name in (*model["aliases"], model["id"])}
+    found = session.api.call("GET", "/v1/models")
+    named = {name: model for model in found["data"] for name in (*model["aliases"], model["id"])}
     if model_id not in named:
-        near = get_close_matches(model_id, named, n=3)
-        hint = f"; did you mean {' or '.join(near)}?" if near else "; see `darkroom models list`"
-        raise click.BadParameter(f"no model is called {model_id}{hint}", param_hint="ID")
+        raise click.BadParameter(_no_model(model_id, named, found["retired"]), param_hint="ID")
     session.show(named[model_id], _show_model)
 
 
@@ -48,24 +47,26 @@ def show(session: Session, model_id: str) -> None:
 @click.option("--url", default=SCHEMA_HOST, show_default=True, help="Where the live schemas are; a simulator serves them too.")
 @prints_json
 def refresh(url: str, as_json: bool) -> None:
-    """Compare the shipped catalogue with the live schemas of HiAPI's models, and print what has changed.
+    """Compare the shipped catalogue with the live schemas of HiAPI's models, and print what has changed and which models are new.
 
     Exit status: 0 = nothing, 1 = something, 3 = the host does not answer. Nothing is written: a change is a decision, made in
     the catalogue or in the deployment's own part of it (docs/models.md).
     """
     if not is_web_address(url):
         raise click.BadParameter(f"{url!r} is no http(s) address", param_hint="--url")
+    catalogue = load_catalogue()
     try:
-        compared = list(compare(load_catalogue(), url))
+        compared = list(compare(catalogue, url))
+        if all(one.changes == [GONE] for one in compared):
+            raise Unreachable(f"{url} knows none of the models: it is not where the schemas are")
+        new = not_in(catalogue, url)
     except ApiUnreachable as error:
         raise Unreachable(str(error)) from error
     changed = [one for one in compared if one.changes]
-    if all(one.changes == [GONE] for one in compared):
-        raise Unreachable(f"{url} knows none of the models: it is not where the schemas are")
-    found = {"compared": len(compared), "drift": [_as_json(one) for one in changed]}
+    found = {"compared": len(compared), "drift": [_as_json(one) for one in changed], "new": new}
     console = Console(highlight=False, soft_wrap=True)
-    show_object(found, lambda: _show_drift(console, len(compared), changed), as_json=as_json)
-    if changed:
+    show_object(found, lambda: _show_drift(console, len(compared), changed, new), as_json=as_json)
+    if changed or new:
         unsuccessful()
 
 
@@ -74,7 +75,7 @@ def refresh(url: str, as_json: bool) -> None:
 def check(file: Path) -> None:
     """Say whether FILE can be laid over the shipped catalogue, before it goes into the bucket. Exit status 1 if it cannot."""
     try:
-        catalogue = over(shipped(), file.read_bytes())
+        catalogue = over(shipped(), file.read_bytes(), routed())
     except ConfigurationError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"fine: {len(catalogue.models)} models, {len(catalogue.versions)} presets")
@@ -92,17 +93,33 @@ def list_presets(session: Session) -> None:
     session.show(session.api.call("GET", "/v1/presets"), _show_presets)
 
 
+def _no_model(name: str, named: dict[str, Json], retired: list[Json]) -> str:
+    for one in retired:
+        if one["id"].lower() == name.lower():
+            return f"{one['id']} is retired; use {one['replaced_by']}"
+    current = {spelling: model["id"] for spelling, model in named.items() if model["status"] == "current"}
+    return f"no model is called {name}; {did_you_mean(near(name, current, most=4)) or 'see `darkroom models list`'}"
+
+
 def _as_json(one: Compared) -> Json:
     return {"model": one.model, "route": one.route, "changes": one.changes}
 
 
-def _show_drift(console: Console, compared: int, changed: list[Compared]) -> None:
+def _show_drift(console: Console, compared: int, changed: list[Compared], new: list[str] | None) -> None:
     for one in changed:
         console.print(Text.assemble((one.model, "bold"), f", route {one.route}"))
         for line in one.changes:
             console.print(f"  {line}")
+    for name in new or ():
+        console.print(Text.assemble((name, "bold"), ": new, not in the catalogue"))
     told = f"{len(changed)} of {compared} routes have changed" if changed else f"no drift in {compared} routes"
-    console.print(Text(told, style="dim"))
+    console.print(Text(f"{told}{_new(new)}", style="dim"))
+
+
+def _new(models: list[str] | None) -> str:
+    if models is None:
+        return "; the host lists no models, so new ones cannot be told"
+    return f"; new models: {len(models)}" if models else ""
 
 
 def _show_models(console: Console, page: Json) -> None:

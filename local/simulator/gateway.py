@@ -8,7 +8,7 @@ from local.simulator import apis
 from local.simulator.access import BadKey
 from local.simulator.creating import create_task
 from local.simulator.envelopes import Refusal, refusal_answer
-from local.simulator.looking import list_models, list_tasks, show_model, show_task
+from local.simulator.looking import list_models, list_public_models, list_tasks, show_model, show_task
 from local.simulator.messages import Answer, Refused, Request
 from local.simulator.outputs import serve_output
 from local.simulator.routes import Route
@@ -25,6 +25,7 @@ ROUTES = (
     Route("GET", re.compile(r"/v1/tasks/([^/]+)"), show_task, "gets", limited=True),
     Route("GET", re.compile(r"/v1/models"), list_models, limited=True),
     Route("GET", re.compile(r"/api/models/content"), show_model),
+    Route("GET", re.compile(r"/docs/models\.json"), list_public_models),
     Route("GET", re.compile(r"/outputs/([\w-]+)/(?:r(\d{1,6})/)?(\d{1,3})\.(\w+)"), serve_output),
 )
 

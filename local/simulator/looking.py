@@ -67,6 +67,12 @@ def list_models(world: World, request: Request) -> Answer:
     return json_answer({"data": [{"id": name, **row} for name in world.models.ids()]})
 
 
+def list_public_models(world: World, _request: Request) -> Answer:
+    """The models as HiAPI's docs list them, without a key: `GET /docs/models.json`; what each takes is left to `show_model`."""
+    rows = [{"id": name, "title": name, "category": "image", "capability": "", "input": []} for name in world.models.ids()]
+    return json_answer({"models": rows})
+
+
 def show_model(world: World, request: Request) -> Answer:
     """A model's whole input schema, without a key: `GET /api/models/content?name=…`."""
     name = request.query.get("name", "")

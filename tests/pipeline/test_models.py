@@ -42,6 +42,15 @@ def test_a_model_is_shown_by_any_of_its_names(up: Up) -> None:
     assert "did you mean qwen-image-2.0" in unknown.err
 
 
+def test_a_model_that_cannot_be_shown_leads_to_one_that_can(up: Up) -> None:
+    retired, short, legacy = (up.cli("models", "show", name) for name in ("GPT-Image-2-Pro", "FLUX", "gpt-image-2-bet"))
+
+    assert "gpt-image-2-pro is retired; use gpt-image-2/text-to-image with route ext" in " ".join(retired.err.split())
+    assert "did you mean flux-1.1-pro, flux-schnell/text-to-image" in " ".join(short.err.split())
+    assert "gpt-image-2/text-to-image" in legacy.err
+    assert "gpt-image-2-beta" not in legacy.err
+
+
 def test_presets_are_listed_with_what_serves_them(up: Up) -> None:
     told = up.cli("presets", "list")
 
@@ -90,6 +99,21 @@ def test_drift_is_told_by_model_and_ends_with_1(host: Simulator) -> None:
         "2 of 37 routes have changed",
     ]
     assert [one["model"] for one in found.found["drift"]] == ["qwen-image-2.0", "ideogram-v4"]
+
+
+def test_a_model_that_the_catalogue_lacks_is_told_too(host: Simulator) -> None:
+    entries = host.world.models._entries
+    entries["gpt-image-3/text-to-image"] = entries["gpt-image-2/text-to-image"] | {"id": "gpt-image-3/text-to-image"}
+
+    told = darkroom("models", "refresh", "--url", host.url, **KEYLESS)
+    found = darkroom("models", "refresh", "--url", host.url, "--json", **KEYLESS)
+
+    assert (told.status, found.status) == (1, 1)
+    assert told.out.splitlines() == [
+        "gpt-image-3/text-to-image: new, not in the catalogue",
+        "no drift in 37 routes; new models: 1",
+    ]
+    assert (found.found["drift"], found.found["new"]) == ([], ["gpt-image-3/text-to-image"])
 
 
 @pytest.mark.parametrize("path", ["/pixapi", "/nowhere"])

@@ -12,7 +12,9 @@ import httpx
 import pytest
 from PIL import Image
 
+from local.parts import STACK
 from tests.pipeline.running import Up
+from tests.support.aws import clients_at
 
 EDIT = "gpt-image-2/image-to-image"
 
@@ -61,15 +63,21 @@ def test_the_upstream_fetches_the_very_bytes_that_were_uploaded(up: Up, kind: st
     assert second == {"kind": "url", "host": "a.example", "fetched": False}
 
 
-def test_an_upstream_that_answers_at_once_is_handed_the_upload_too(up: Up) -> None:
+def test_a_chat_is_handed_the_upload_too_where_the_own_catalogue_says_that_its_model_takes_references() -> None:
     content = picture("brown")
-    upload = up.api.upload(content, "image/png")
-    wanted = {"prompt": "the kite, larger", "images": [{"upload": upload}]}
+    takes = {"schema": {"properties": {"images": {"type": "array"}}}, "images": {"field": "images", "most": 1, "takes": ["url"]}}
+    own = {"models": {"Nano-Banana": {"routes": {"chat": takes}}}}
 
-    task = up.finish(up.api.create({"model": "Nano-Banana", "route": "chat", "input": wanted}))
+    with Up(DARKROOM_CATALOGUE_KEY="config/own.json") as up:
+        clients_at(up.about["store_url"]).s3.put_object(
+            Bucket=f"{STACK}-bucket", Key="config/own.json", Body=json.dumps(own).encode()
+        )
+        upload = up.api.upload(content, "image/png")
+        wanted = {"prompt": "the kite, larger", "images": [{"upload": upload}]}
+        task = up.finish(up.api.create({"model": "Nano-Banana", "route": "chat", "input": wanted}))
+        with up.simulator() as upstream:
+            (row,) = (one for one in upstream.ledger()["tasks"].values() if upload in one["body"])
 
-    with up.simulator() as upstream:
-        (row,) = (one for one in upstream.ledger()["tasks"].values() if upload in one["body"])
     assert task["status"] == "succeeded"
     assert [one["sha256"] for one in row["references"]] == [hashlib.sha256(content).hexdigest()]
 

@@ -219,6 +219,9 @@ class MemoryBucket:
         stored = Stored(content=content, content_type=content_type, filename=filename)
         return self.objects.setdefault(key, stored) is stored
 
+    def replace(self, key: str, content: bytes, *, content_type: str) -> None:
+        self.objects[key] = Stored(content=content, content_type=content_type, filename="")
+
     @contextmanager
     def read(self, key: str) -> Iterator[Iterator[bytes]]:
         content = self.objects[key].content

@@ -1,5 +1,6 @@
 """Least privilege: each function may do exactly what it does, to exactly what it does it to."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,6 +42,13 @@ def test_a_role_allows_exactly_the_listed_actions(role: str) -> None:
     allowed = {action for statement in statements(role) for action in as_list(statement["Action"])}
 
     assert allowed == RIGHTS[role]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_right_is_given_twice(role: str) -> None:
+    given = Counter((action, str(one["Resource"])) for one in statements(role) for action in as_list(one["Action"]))
+
+    assert [right for right, times in given.items() if times > 1] == []
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -106,6 +114,20 @@ def test_a_role_reaches_only_the_folders_of_the_bucket_that_it_needs(role: str) 
             found.setdefault(folder, set()).update(as_list(statement["Action"]))
 
     assert found == FOLDERS[role]
+
+
+def test_a_deployers_catalogue_is_read_by_the_api_which_writes_its_copy_only() -> None:
+    found = {
+        (role, statement["Resource"]["Fn::Sub"].removeprefix("${Bucket.Arn}/")): set(as_list(statement["Action"]))
+        for role in ROLES
+        for statement in statements(role)
+        if "config/" in str(statement["Resource"])
+    }
+
+    assert found == {
+        ("ApiRole", "config/${CatalogueObject}"): {"s3:GetObject"},
+        ("ApiRole", "config/.last-good/${CatalogueObject}"): {"s3:GetObject", "s3:PutObject"},
+    }
 
 
 def test_a_role_is_for_lambda_or_the_scheduler_only() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from darkroom.adapters.upstreams.registry import ADAPTERS
+from darkroom.adapters.upstreams.registry import ADAPTERS, accounts, promised_limits
 from darkroom.domain import uploads
 from darkroom.edge.job_batch import RESERVE_S
 from darkroom.settings import Settings
@@ -160,6 +160,15 @@ def test_a_synchronous_upstreams_answer_and_its_pictures_fit_into_one_run_of_the
     assert sum(KEEP_TRYING_S) < lease - RESERVE_S
     # Whoever takes a silent worker for dead waits until its answer cannot come any more.
     assert sum(KEEP_TRYING_S) <= ANSWER_GRACE_S
+
+
+@pytest.mark.parametrize("account", accounts())
+def test_a_parameter_allows_what_the_adapters_promise_unless_a_deployer_says_otherwise(account: str) -> None:
+    given, promised = source()["Parameters"], promised_limits(account)
+    prefix = account.capitalize()
+
+    assert given[f"{prefix}InFlight"]["Default"] == promised.in_flight
+    assert given[f"{prefix}RequestsPerMinute"]["Default"] == promised.per_minute
 
 
 def test_the_schedule_ticks_once_a_minute_and_never_repeats_a_tick() -> None:

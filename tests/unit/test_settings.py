@@ -34,9 +34,8 @@ def test_the_functions_may_read_nothing_else(key: str) -> None:
 def test_what_an_account_allows_is_said_by_the_deployment_or_as_documented() -> None:
     settings = read_settings(NEEDED | {"PIXAPI_IN_FLIGHT": "4"})
 
-    assert settings.limits_of("hiapi") == Limits(account="hiapi", in_flight=10, per_minute=60, look_share=0.2, window_s=60)
-    assert settings.limits_of("pixapi").in_flight == 4
-    assert settings.limits_of("of nobody") == Limits(account="of nobody")
+    assert settings.limits["hiapi"] == Limits(account="hiapi", in_flight=10, per_minute=60, look_share=0.2, window_s=60)
+    assert settings.limits["pixapi"].in_flight == 4
 
 
 def test_the_defaults_are_those_of_the_documentation() -> None:

@@ -182,6 +182,9 @@ class Bucket(Protocol):
     def put(self, key: str, body: Body, *, size: int, content_type: str, filename: str) -> bool:
         """Write `size` bytes unless the key is taken; False when it was. Errors of `body.read` pass through."""
 
+    def replace(self, key: str, content: bytes, *, content_type: str) -> None:
+        """Write over what is there: for what the deployment keeps for itself, never for an owner's bytes."""
+
     def read(self, key: str) -> AbstractContextManager[Iterator[bytes]]:
         """The stored bytes in chunks; raises KeyError when there are none."""
 
@@ -270,16 +273,22 @@ class Promises:
 
     `synchronous`: `submit` answers with the end itself (`Accepted.news`), which may take minutes, and a task cannot be
     looked at afterwards. `answers_within_s`: how long the answer to a POST is waited for, where that can be afforded.
-    `outputs_kept_s`: how long an output's URL lives; None: nobody says. What an account may ask is the deployment's to say: see
-    `settings`.
+    `in_flight` and `per_minute`: so many tasks and requests an account is documented to allow; None: nobody says. They hold
+    where `settings` has nothing for the account.
+
+    The last three are facts for people, and nothing is decided by them; docs/adding-an-upstream.md shows what each adapter
+    states. `signs_callbacks`: a callback's body can be trusted. `can_cancel`: a task that runs can be stopped.
+    `outputs_kept_s`: how long an output's URL lives; None: nobody says.
     """
 
     collapses_repeats_for_s: float = 0.0  # same key, same bytes: one task; 0 = it does not
     calls_back: bool = False
-    signs_callbacks: bool = False
-    can_cancel: bool = False
     synchronous: bool = False
     answers_within_s: float = 60.0
+    in_flight: int | None = None
+    per_minute: int | None = None
+    signs_callbacks: bool = False
+    can_cancel: bool = False
     outputs_kept_s: float | None = None
 
     @property

@@ -43,10 +43,6 @@ class Settings:
     catalogue_cache_s: float = 60.0
     limits: Mapping[str, Limits] = field(default_factory=dict)
 
-    def limits_of(self, account: str) -> Limits:
-        """What an upstream's account allows; where nothing is said, the defaults."""
-        return self.limits.get(account) or Limits(account=account)
-
 
 def read_settings(env: Mapping[str, str]) -> Settings:
     """The settings in `env`; raises ConfigurationError with one line that names the variable and what would be right."""
@@ -85,7 +81,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
 
 
 def _limits(read: "_Reader") -> Mapping[str, Limits]:
-    # HiAPI: 10 tasks in flight and 60 requests a minute, looks included (HiAPI docs, rate limits). Pixapi names no numbers.
+    # As HiAPI's adapters promise. Pixapi names no numbers.
     allowed = {
         "hiapi": (read.whole("HIAPI_IN_FLIGHT", 10, 1, 1000), read.whole("HIAPI_REQUESTS_PER_MINUTE", 60, 1, 60_000)),
         "pixapi": (read.whole("PIXAPI_IN_FLIGHT", 10, 1, 1000), read.whole("PIXAPI_REQUESTS_PER_MINUTE", 60, 1, 60_000)),

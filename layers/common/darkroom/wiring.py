@@ -99,13 +99,19 @@ class Services:
         """What the account allows that the upstream of that name is asked with."""
         from darkroom.adapters.upstreams.registry import account_of
 
-        return self.settings.limits_of(account_of(upstream))
+        return self._limits(account_of(upstream))
 
     def limits(self) -> "list[Limits]":
         """What each account allows that tasks may be made for."""
         from darkroom.adapters.upstreams.registry import accounts
 
-        return [self.settings.limits_of(account) for account in accounts()]
+        return [self._limits(account) for account in accounts()]
+
+    def _limits(self, account: str) -> "Limits":
+        """As the deployment says; where it says nothing, as the adapters promise."""
+        from darkroom.adapters.upstreams.registry import promised_limits
+
+        return self.settings.limits.get(account) or promised_limits(account)
 
     @cached_property
     def claims(self) -> "Claims":
@@ -187,16 +193,14 @@ class Services:
     @cached_property
     def catalogue(self) -> "LiveCatalogue":
         """What may be asked for; raises ConfigurationError that names the entry of the shipped one that is wrong."""
-        from darkroom.catalogue.live import LiveCatalogue
+        from darkroom.adapters.upstreams.registry import routed
+        from darkroom.catalogue.live import LiveCatalogue, OwnObject
         from darkroom.catalogue.load import shipped
 
-        read = self._own_catalogue if self.settings.catalogue_key else None
-        return LiveCatalogue(shipped(), read=read, clock=self.clock, cache_s=self.settings.catalogue_cache_s)
-
-    def _own_catalogue(self) -> bytes:
-        from darkroom.catalogue.live import object_in
-
-        return object_in(self.bucket, self.settings.catalogue_key or "")
+        bucket: Any = _Later(lambda: self.bucket)
+        own = OwnObject(bucket, self.settings.catalogue_key) if self.settings.catalogue_key else None
+        cache_s = self.settings.catalogue_cache_s
+        return LiveCatalogue(shipped(), own=own, routed=routed(), clock=self.clock, cache_s=cache_s)
 
     def signing_keys(self) -> "tuple[SigningKey, ...]":
         """The stack secrets that sign callback URLs and cursors; the first one signs."""

@@ -74,6 +74,13 @@ def test_a_taken_key_keeps_its_picture(bucket: Bucket) -> None:
     assert content_of(bucket) == b"first"
 
 
+def test_what_is_replaced_is_the_newest(bucket: Bucket) -> None:
+    for content in (b"first", b"second, longer", b""):
+        bucket.replace("config/kept.json", content, content_type="application/json")
+
+        assert content_of(bucket, "config/kept.json") == content
+
+
 def test_of_many_puts_at_once_one_wins(bucket: Bucket) -> None:
     with ThreadPoolExecutor(8) as pool:
         won = list(pool.map(lambda number: put(bucket, b"%d" % number), range(8)))

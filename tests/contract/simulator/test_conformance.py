@@ -291,8 +291,10 @@ def test_the_models_are_listed_and_their_schemas_are_public(api, sim):
 
     answer = httpx.get(f"{sim.url}/api/models/content", params={"name": "gpt-image-2@ext"}, trust_env=False)
     schema = answer.json()["data"]["input_schema"]
+    listed = httpx.get(f"{sim.url}/docs/models.json", trust_env=False).json()["models"]
 
     assert "Nano-Banana-2" in ids
+    assert [(row["id"], row["category"]) for row in listed] == [(name, "image") for name in ids]
     assert "gpt-image-2-pro" not in ids
     assert schema["required"] == ["model", "prompt", "quality"]
     assert schema["properties"]["model"]["const"] == "gpt-image-2/text-to-image@ext"

@@ -36,8 +36,8 @@ def test_the_promises_say_what_the_gateway_does_not_do(each: Gateway) -> None:
     [
         ("pixapi", Promises()),
         ("pixapi_images", Promises(synchronous=True, answers_within_s=600)),
-        ("hiapi_images", Promises(synchronous=True, answers_within_s=600)),
-        ("hiapi_chat", Promises(synchronous=True, answers_within_s=600)),
+        ("hiapi_images", Promises(synchronous=True, answers_within_s=600, in_flight=10, per_minute=60)),
+        ("hiapi_chat", Promises(synchronous=True, answers_within_s=600, in_flight=10, per_minute=60)),
     ],
 )
 def test_what_is_not_documented_is_not_promised(name: str, promises: Promises) -> None:

@@ -41,7 +41,9 @@ def test_a_preset_that_is_refused_for_now_goes_on_with_its_next_model(api: Api, 
 def test_what_the_next_model_cannot_serve_as_it_is_asked_has_no_fallback(api: Api, services: MemoryServices) -> None:
     services.gateway.submits = [BUSY]
 
-    task = api.post("/v1/tasks", {"preset": "photoreal", "input": {"prompt": "x", "width": 512, "height": 512}}).json
+    size = {"aspect_ratio": "custom", "width": 512, "height": 512}
+
+    task = api.post("/v1/tasks", {"preset": "photoreal", "input": {"prompt": "x", **size}}).json
 
     assert (task["phase"], task["attempt"]) == ("waiting_for_slot", 1)
 

@@ -37,7 +37,9 @@ def test_the_same_key_and_body_answers_with_the_same_task_as_it_is_now(api: Api,
 
 def test_a_repeat_is_answered_even_when_the_catalogue_would_refuse_it_today(api: Api, services: MemoryServices) -> None:
     first = api.create(idempotency_key="order-1")
-    services.__dict__["catalogue"] = LiveCatalogue(shipped() | {"presets": {}}, read=None, clock=services.clock, cache_s=60)
+    services.__dict__["catalogue"] = LiveCatalogue(
+        shipped() | {"presets": {}}, own=None, routed={}, clock=services.clock, cache_s=60
+    )
 
     again, other = api.create(idempotency_key="order-1"), api.create("another prompt", idempotency_key="order-1")
 

@@ -62,7 +62,7 @@ def with_second_product(services: MemoryServices) -> Any:
     from darkroom.catalogue.load import shipped
 
     second = {"presets": {"product@2": shipped()["presets"]["product@1"]}}
-    return LiveCatalogue(merged(shipped(), second), read=None, clock=services.clock, cache_s=60)
+    return LiveCatalogue(merged(shipped(), second), own=None, routed={}, clock=services.clock, cache_s=60)
 
 
 def test_what_is_wrong_with_its_request_is_told_as_to_everybody(limited: Api) -> None:

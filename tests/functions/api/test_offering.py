@@ -27,7 +27,8 @@ def test_a_model_says_how_it_takes_sizes_and_reference_images(api: Api) -> None:
     models = {model["id"]: model for model in api.get("/v1/models").json["data"]}
 
     edit, qwen = models["gpt-image-2/image-to-image"]["routes"][0], models["qwen-image-2.0"]["routes"][0]
-    assert edit["images"] == {"field": "input_urls", "most": 5, "takes": ["url"], "largest_bytes": None}
+    assert edit["images"] == {"field": "input_urls", "most": 5, "takes": ["url"], "largest_bytes": None, "largest_pixels": None}
+    assert models["gpt-image-2.5-flare/image-to-image"]["routes"][0]["images"]["largest_pixels"] == 20_000_000
     assert edit["neutral"]["images"] == "input_urls"
     assert (edit["size_form"], qwen["size_form"]) == ("aspect_ratio + resolution", "W*H")
     assert qwen["neutral"] == {
@@ -43,6 +44,13 @@ def test_a_legacy_model_says_what_replaces_it(api: Api) -> None:
     old = next(model for model in api.get("/v1/models").json["data"] if model["id"] == "gpt-image-2-beta")
 
     assert (old["status"], old["replaced_by"]) == ("legacy", "gpt-image-2/text-to-image with route beta")
+
+
+def test_a_retired_model_is_named_with_what_replaces_it(api: Api) -> None:
+    page = api.get("/v1/models").json
+
+    assert {"id": "gpt-image-2-pro", "replaced_by": "gpt-image-2/text-to-image with route ext"} in page["retired"]
+    assert not {one["id"] for one in page["retired"]} & {model["id"] for model in page["data"]}
 
 
 def test_a_model_whose_upstream_has_no_key_is_listed_as_not_available_and_refused_before_anything_is_stored(
@@ -109,6 +117,18 @@ def test_every_preset_accepts_what_its_schema_accepts(api: Api) -> None:
         assert Draft202012Validator(preset["input_schema"]).is_valid(given)
         task = api.post("/v1/tasks", {"preset": preset["id"], "input": given}).json
         assert (task["model"], task["timeout_s"]) == (preset["model"], preset["timeout_s"])
+
+
+@pytest.mark.parametrize(
+    ("size", "right"),
+    [({"width": 512, "height": 512}, False), ({"aspect_ratio": "custom", "width": 512, "height": 512}, True)],
+)
+def test_a_preset_whose_ratio_bars_an_own_size_says_so_in_its_schema(api: Api, size: dict[str, Any], right: bool) -> None:
+    photoreal = next(one for one in api.get("/v1/presets").json["data"] if one["name"] == "photoreal")
+    given = {"prompt": "a kite", **size}
+
+    assert Draft202012Validator(photoreal["input_schema"]).is_valid(given) is right
+    assert api.post("/v1/tasks", {"preset": "photoreal", "input": given}).status == (202 if right else 422)
 
 
 def test_a_preset_tells_its_whole_contract(api: Api) -> None:

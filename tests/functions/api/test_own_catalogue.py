@@ -11,6 +11,7 @@ from tests.functions.api.client import Api, Clock, MemoryServices
 from tests.support.memory import Stored
 
 KEY = "config/catalogue.json"
+KEPT = "config/.last-good/catalogue.json"
 BANNER = {
     "summary": "Wide banners.",
     "model": "gpt-image-2/text-to-image",
@@ -111,6 +112,11 @@ BROKEN: dict[str, Any] = {
     "a size that its model does not take": {
         "models": {"pixapi/gpt-image-2": {"routes": {"default": {"size": {"table": {"1:1": {"1K": "1024*1024"}}}}}}}
     },
+    "an upstream that is none": {"models": {"z-image": {"upstream": "hiappi"}}},
+    "a route of a model at an upstream that is none": {
+        "models": {"qwen-image-2.0": {"routes": {"images": {"upstream": "hiapi_image"}}}}
+    },
+    "a route for an upstream that knows none": {"models": {"pixapi/gpt-image-2": {"routes": {"default": {"wire_route": "ext"}}}}},
     "rules of another form": {"models": {"Nano-Banana": {"routes": {"default": {"schema": {"allOf": 7}}}}}},
     "far too large": b" " * (1024 * 1024 + 1),
 }
@@ -135,7 +141,6 @@ def test_a_broken_one_leaves_the_last_good_one_serving_and_is_told_each_minute(
     assert all(why.startswith("catalogue: ") for why in told)
 
 
-@pytest.mark.usefixtures("put")
 def test_one_that_is_broken_from_the_start_leaves_the_shipped_one(
     api: Api, put: Callable[[Any], None], troubles: Callable[[], list[str]]
 ) -> None:
@@ -143,6 +148,97 @@ def test_one_that_is_broken_from_the_start_leaves_the_shipped_one(
 
     assert status(api, "poster") == 202
     assert len(troubles()) == 1
+
+
+@pytest.mark.parametrize("content", [b"{", None], ids=["broken", "missing"])
+def test_who_starts_while_it_cannot_be_used_serves_the_last_one_that_was_good_anywhere(
+    monkeypatch: pytest.MonkeyPatch,
+    api: Api,
+    services: MemoryServices,
+    clock: Clock,
+    put: Callable[[Any], None],
+    troubles: Callable[[], list[str]],
+    content: bytes | None,
+) -> None:
+    put({"presets": {"banner@1": BANNER}})
+    assert status(api, "banner") == 202
+    put(content)
+    if content is None:
+        del services.bucket.objects[KEY]
+
+    later = started_later(monkeypatch, services)
+
+    assert status(later, "banner") == 202
+    assert len(troubles()) == 1
+    put({"presets": {"wide@1": BANNER}})
+    clock.now += 61
+    assert [status(later, preset) for preset in ("banner", "wide")] == [422, 202]
+
+
+def test_a_last_good_one_that_no_longer_fits_what_is_shipped_leaves_the_shipped_one(
+    api: Api, services: MemoryServices, put: Callable[[Any], None], troubles: Callable[[], list[str]]
+) -> None:
+    unfit = json.dumps(BROKEN["a preset without its model"]).encode()
+    services.bucket.objects[KEPT] = Stored(content=unfit, content_type="application/json", filename="")
+    put(b"{")
+
+    assert status(api, "poster") == 202
+    assert len(troubles()) == 1
+
+
+def test_a_good_one_is_kept_once_and_the_next_good_one_over_it(
+    monkeypatch: pytest.MonkeyPatch, api: Api, services: MemoryServices, clock: Clock, put: Callable[[Any], None]
+) -> None:
+    calls: list[str] = []
+    services.bucket.on_call = calls.append
+    for content in ({"presets": {"banner@1": BANNER}}, {"presets": {}}):
+        put(content)
+        for _ in range(3):
+            status(api, "poster")
+            clock.now += 61
+        assert services.bucket.objects[KEPT].content == services.bucket.objects[KEY].content
+
+    status(started_later(monkeypatch, services), "poster")
+
+    assert calls.count("bucket.replace:done") == 2
+
+
+@pytest.mark.usefixtures("put")
+def test_a_copy_that_cannot_be_written_is_told_and_tried_again(
+    api: Api, services: MemoryServices, clock: Clock, troubles: Callable[[], list[str]]
+) -> None:
+    services.bucket.on_call = away_for("bucket.replace")
+    answers = [status(api, "poster")]
+    services.bucket.on_call = lambda _: None
+    clock.now += 61
+    answers.append(status(api, "poster"))
+
+    assert answers == [202, 202]
+    assert [why.partition(": bucket")[0] for why in troubles()] == [
+        "catalogue: it serves, but could not be kept as the last good one"
+    ]
+    assert KEPT in services.bucket.objects
+
+
+def test_a_bucket_that_goes_away_after_a_broken_start_stops_nothing(
+    api: Api, services: MemoryServices, clock: Clock, put: Callable[[Any], None], troubles: Callable[[], list[str]]
+) -> None:
+    put(b"{")
+    assert status(api, "poster") == 202
+    services.bucket.on_call = away
+
+    clock.now += 61
+
+    assert status(api, "poster") == 202
+    assert len(troubles()) == 2
+
+
+def started_later(monkeypatch: pytest.MonkeyPatch, services: MemoryServices) -> Api:
+    """An environment that starts now, before the same bucket."""
+    later = MemoryServices(services.clock, catalogue_key=KEY)
+    later.bucket = services.bucket
+    monkeypatch.setattr("functions.api.app.services", lambda: later)
+    return Api(later)
 
 
 def test_one_that_is_named_but_not_there_is_trouble(api: Api, troubles: Callable[[], list[str]]) -> None:
@@ -176,9 +272,15 @@ def test_as_long_as_nobody_could_ever_look_nothing_is_refused_for_good(api: Api,
     assert again.status == 202
 
 
-def away(name: str) -> None:
-    if name.startswith("bucket.read"):
-        raise StorageUnavailable("bucket: scripted")
+def away_for(operation: str) -> Callable[[str], None]:
+    def fail(name: str) -> None:
+        if name.startswith(operation):
+            raise StorageUnavailable("bucket: scripted")
+
+    return fail
+
+
+away = away_for("bucket.read")
 
 
 def test_without_a_name_no_bucket_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:

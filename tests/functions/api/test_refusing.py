@@ -118,6 +118,16 @@ def test_an_idempotency_key_that_cannot_be_one_is_refused_by_name(api: Api, key:
         ({"preset": "zzz", "input": {"prompt": "a"}}, "/preset", "there are draft, poster"),
         (model("gpt-image-2/text-to-imag"), "/model", f"did you mean {GPT}"),
         (model("NANO BANANA PRO"), "/model", "did you mean Nano-Banana-Pro, "),
+        (
+            model("flux"),
+            "/model",
+            "no such model: did you mean flux-1.1-pro, flux-schnell/text-to-image, "
+            "flux-2/text-to-image or flux-2/image-to-image?",
+        ),
+        (model("Seedream"), "/model", "did you mean seedream-5.0-pro/text-to-image, "),
+        (model("banana-pro"), "/model", "did you mean Nano-Banana-Pro"),
+        (model("2-"), "/model", "no such model; there are"),
+        ({"preset": "photo", "input": {"prompt": "a"}}, "/preset", "did you mean photoreal?"),
         (model("gpt-image-2-pro"), "/model", f"retired; use {GPT} with route ext"),
         (model("gpt-image-2-image-to-image-pro"), "/model", "retired; use gpt-image-2/image-to-image with route ext"),
         (model("x" * 5000), "/model", "no such model; there are"),
@@ -178,7 +188,23 @@ def test_each_fault_of_the_body_is_named_with_what_would_be_right(
         (model("qwen-image-2.0", seed=2**31), "/input/seed", "must be at most 2147483647"),
         (model("qwen-image-2.0", seed=1.5), "/input/seed", "must be a whole number"),
         (model("qwen-image-2.0", watermark="no"), "/input/watermark", "true or false"),
+        *(
+            (
+                model("pixapi/gpt-image-2", route=route, size=size),
+                "/input/size",
+                "must have both sides multiples of 16, from 655360 to 8294400 pixels together, and a ratio of at most 3:1",
+            )
+            for route in ("default", "sync")
+            for size in ("100x100", "1025x1025", "1024x624", "4096x2048", "3200x1024", "1024x3200", "000x000")
+        ),
+        (model("pixapi/gpt-image-2", size="1024X1024"), "/input/size", "must be WIDTHxHEIGHT"),
         (model("flux-1.1-pro", aspect_ratio="custom", width=512), "/input/height", "custom needs width and height"),
+        (model("flux-1.1-pro", width=512), "/input/aspect_ratio", "is required; width and height need aspect_ratio custom"),
+        (
+            model("flux-1.1-pro", aspect_ratio="1:1", width=512, height=512),
+            "/input/aspect_ratio",
+            "must be one of custom; width and height need aspect_ratio custom",
+        ),
         (model("Nano-Banana-Pro", image_input="https://a.example/1.png"), "/input/image_input", "must be a list"),
         (
             model("Nano-Banana-Pro", image_input=["https://a.example/1.png"] * 9),
@@ -186,6 +212,11 @@ def test_each_fault_of_the_body_is_named_with_what_would_be_right(
             "at most 8 entries; it has 9",
         ),
         (model("Nano-Banana-Pro", image_input=["https://a.example/1.png", 1]), "/input/image_input/1", "must be a text"),
+        (
+            {"preset": "photoreal", "input": {"prompt": "a", "width": 512, "height": 512}},
+            "/input/aspect_ratio",
+            "must be one of custom; width and height need",
+        ),
         ({"preset": "poster", "input": {"prompt": "a", "background": "opaque"}}, "/input/background", "does not let this field"),
         (
             {"preset": "poster", "input": {"prompt": "a", "resolution": "2K", "aspect_ratio": "5:4"}},

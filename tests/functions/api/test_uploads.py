@@ -121,6 +121,16 @@ def test_a_models_own_limit_is_kept(api: Api, services: MemoryServices) -> None:
     assert "must have at most 10000000 bytes" in reply.faults["/input/images/0"]
 
 
+def test_a_models_own_limit_in_pixels_is_kept(api: Api, services: MemoryServices) -> None:
+    upload = prepare(api)
+    put(services, upload, PNG[:16] + (5000).to_bytes(4, "big") * 2 + PNG[24:])
+    wanted = {"prompt": "at night", "images": [{"upload": upload}]}
+
+    reply = api.post("/v1/tasks", {"model": "gpt-image-2.5-flare/image-to-image", "input": wanted})
+
+    assert reply.faults["/input/images/0"] == "must have at most 20000000 pixels; it has 5000 x 5000"
+
+
 def test_another_owners_upload_is_no_upload(api: Api, services: MemoryServices) -> None:
     upload, unknown = prepare(api), new_upload_id(services.clock(), b"0123456789")
     put(services, upload)

@@ -17,6 +17,7 @@ Change = Callable[[Json], Any]
 GPT = "gpt-image-2/text-to-image"
 EDIT = "gpt-image-2/image-to-image"
 QWEN = "qwen-image-2.0"
+PIXAPI = "pixapi/gpt-image-2"
 
 
 def model(content: Json, name: str = GPT) -> Json:
@@ -71,6 +72,11 @@ def refused(change: Change) -> str:
         (lambda c: route(c, EDIT)["images"].update(field="urls"), "images: its schema has no field urls"),
         (lambda c: route(c, EDIT)["images"].update(most=17), "images: most does not fit its field"),
         (lambda c: route(c, EDIT)["images"].update(most=True), "images: most must be of type int"),
+        (lambda c: route(c, PIXAPI)["size"]["bounds"].update(multiple=0), "size, bounds: each must be above 0"),
+        (lambda c: route(c, PIXAPI)["size"]["bounds"].pop("ratio"), "size, bounds: ratio must be of type int"),
+        (lambda c: route(c, PIXAPI)["size"]["bounds"].update(side=1), "size, bounds: unknown field side"),
+        (lambda c: route(c, PIXAPI)["size"]["bounds"].update(most=9999), "size: table has a value outside its bounds"),
+        (lambda c: route(c, EDIT)["images"].update(largest_pixels=0), "images: largest_pixels must be above 0"),
         (lambda c: route(c, EDIT)["images"].update(takes=["file"]), "images: takes must be some of url, data"),
         (lambda c: route(c, EDIT)["images"].update(max=5), "images: unknown field max"),
         (lambda c: route(c, QWEN)["size"].update(usual="2:1"), "size: usual must be a row"),

@@ -63,7 +63,7 @@ def refusal(name: str, route: str | None = None, **given: Any) -> dict[str, str]
         (EDIT, None, {"images": [{"url": HERE}, {"url": THERE}]}, {"input_urls": [HERE, THERE]}),
         (EDIT, "ext", {"images": [HERE], "quality": "low"}, {"image_urls": [HERE], "quality": "low"}),
         ("Nano-Banana-Pro", None, {"images": []}, {"image_input": []}),
-        ("Nano-Banana", "chat", {"images": [DATA, {"url": HERE}]}, {"images": [DATA, HERE]}),
+        ("gpt-image-2.5-sunburst/image-to-image", None, {"images": [DATA, {"url": HERE}]}, {"image_urls": [DATA, HERE]}),
         ("grok-imagine-image-2.0/image-to-image", None, {"images": [{"url": HERE}]}, {"image": HERE}),
         ("flux-1.1-pro", None, {"images": [{"url": HERE}]}, {"image_prompt": HERE}),
         ("gpt-image-2.5-flare/image-to-image", None, {"images": [{"url": DATA}]}, {"image_urls": [DATA]}),
@@ -72,7 +72,7 @@ def refusal(name: str, route: str | None = None, **given: Any) -> dict[str, str]
         (EDIT, None, {"input_urls": [INSIDE]}, {"input_urls": [AT_SENDING]}),
         ("flux-1.1-pro", None, {"images": [{"upload": UPLOAD}]}, {"image_prompt": AT_SENDING}),
         ("flux-1.1-pro", None, {"image_prompt": UPLOAD}, {"image_prompt": AT_SENDING}),
-        ("Nano-Banana", "chat", {"images": [{"upload": UPLOAD}]}, {"images": [AT_SENDING]}),
+        ("Nano-Banana-2", None, {"images": [{"upload": UPLOAD}]}, {"image_input": [AT_SENDING]}),
     ],
 )
 def test_the_neutral_fields_become_the_models_own(
@@ -100,6 +100,8 @@ def test_the_models_own_names_may_be_used_as_they_are() -> None:
         (GPT, None, {"seed": 7}, "/input/seed", "takes no seed; it takes prompt, aspect_ratio, resolution, background"),
         (GPT, None, {"images": [HERE]}, "/input/images", f"takes no images; {EDIT} does; it takes"),
         (GPT, "chat", {"aspect_ratio": "1:1"}, "/input/aspect_ratio", "takes no aspect_ratio; it takes prompt"),
+        # Nobody documents references for a chat, not even of models whose other route takes them.
+        ("Nano-Banana-Pro", "chat", {"images": [HERE]}, "/input/images", "takes no images; it takes prompt"),
         ("Nano-Banana", None, {"images": [HERE]}, "/input/images", "Nano-Banana takes no images; it takes prompt"),
         ("851-labs/background-remover", None, {"images": [HERE]}, "/input/prompt", "takes no prompt; it takes images"),
         # Sizes that it does not come in.

@@ -3,6 +3,7 @@
 import json
 import re
 
+from darkroom.adapters.upstreams.registry import routed
 from darkroom.catalogue.choosing import choose_model
 from darkroom.catalogue.live import over
 from darkroom.catalogue.load import load_catalogue, shipped
@@ -31,7 +32,7 @@ def test_the_request_becomes_what_the_page_says() -> None:
 
 
 def test_the_deployments_own_object_is_accepted() -> None:
-    catalogue = over(shipped(), EXAMPLES[1].encode())
+    catalogue = over(shipped(), EXAMPLES[1].encode(), routed())
 
     assert catalogue.presets["poster"].version == 2
     assert "z-image" not in catalogue.models

@@ -7,8 +7,8 @@ from collections import Counter
 import pytest
 from jsonschema import Draft202012Validator
 
-from darkroom.adapters.upstreams.registry import ADAPTERS
-from darkroom.catalogue.checking import check_closely
+from darkroom.adapters.upstreams.registry import ADAPTERS, routed
+from darkroom.catalogue.checking import check_closely, check_upstreams
 from darkroom.catalogue.choosing import Choice, choose_preset
 from darkroom.catalogue.load import load_catalogue, shipped
 from darkroom.catalogue.offers import NEUTRAL
@@ -41,7 +41,8 @@ def test_every_upstream_has_an_adapter() -> None:
     assert {route.upstream for route in ROUTES} == set(ADAPTERS)
 
 
-def test_it_passes_its_own_close_checks() -> None:
+def test_it_passes_its_own_further_checks() -> None:
+    check_upstreams(CATALOGUE, routed())
     check_closely(CATALOGUE, CATALOGUE.models)
 
 
@@ -96,7 +97,7 @@ def test_a_fallback_can_serve_the_usual_request(name: str) -> None:
 
 def test_loading_it_imports_neither_pydantic_nor_jsonschema() -> None:
     code = "import sys\nfrom darkroom.catalogue.live import LiveCatalogue\nfrom darkroom.catalogue.load import shipped\n"
-    code += "LiveCatalogue(shipped(), read=None, clock=lambda: 0, cache_s=0).now()\nprint(*sys.modules)"
+    code += "LiveCatalogue(shipped(), own=None, routed={}, clock=lambda: 0, cache_s=0).now()\nprint(*sys.modules)"
 
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
 

@@ -20,7 +20,10 @@ OURS: Json = {
     },
     "required": ["prompt"],
     "additionalProperties": False,
-    "allOf": [{"description": "a seed wants a size", "if": {"required": ["seed"]}, "then": {"required": ["size"]}}],
+    "allOf": [
+        {"description": "a seed wants a size", "if": {"required": ["seed"]}, "then": {"required": ["size"]}},
+        {"$comment": "our own", "description": "no size alone", "if": {"required": ["size"]}, "then": {"required": ["seed"]}},
+    ],
 }
 
 
@@ -31,7 +34,7 @@ def live(change: Callable[[Json], Any] = lambda _: None) -> Json:
     schema["required"] = ["model", *schema["required"]]
     schema["properties"]["prompt"].pop("maxLength")
     schema["properties"]["size"]["pattern"] = r"^\d{3}x\d{3}$"
-    schema["allOf"][0].pop("description")
+    schema["allOf"] = [{"if": {"required": ["seed"]}, "then": {"required": ["size"]}}]
     schema["additionalProperties"] = True
     change(schema)
     return schema
@@ -41,8 +44,14 @@ def fields(schema: Json) -> Json:
     return schema["properties"]
 
 
-def test_our_own_words_notations_and_ceilings_are_no_drift() -> None:
+def test_our_own_words_notations_ceilings_and_rules_are_no_drift() -> None:
     assert drift(OURS, live()) == []
+
+
+def test_nor_is_a_rule_of_our_own_that_the_gateway_took_over() -> None:
+    ours = {"if": {"required": ["size"]}, "then": {"required": ["seed"]}}
+
+    assert drift(OURS, live(lambda s: s["allOf"].append(ours))) == []
 
 
 @pytest.mark.parametrize(

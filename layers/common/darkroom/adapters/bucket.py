@@ -1,4 +1,4 @@
-"""The owner's pictures in S3: streamed in once per key, never overwritten."""
+"""The bucket in S3: the owner's pictures are streamed in once per key, and never overwritten."""
 
 import re
 import time
@@ -36,6 +36,10 @@ class S3Bucket:
                 return self._put(key, _Exact(body, size), content_type, filename)
         except _BodyFailed as failed:
             raise failed.error from None
+
+    def replace(self, key: str, content: bytes, *, content_type: str) -> None:
+        with unavailable("bucket"):
+            self._client.put_object(Bucket=self._name, Key=key, Body=content, ContentType=content_type)
 
     @contextmanager
     def read(self, key: str) -> Iterator[Iterator[bytes]]:

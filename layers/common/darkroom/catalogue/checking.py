@@ -1,13 +1,26 @@
-"""The slow checks of a catalogue, which need its JSON Schemas to be applied: for what somebody else wrote."""
+"""The further checks of a catalogue, for what somebody else wrote: they apply its JSON Schemas, and know the upstreams."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from darkroom.catalogue.choosing import Choice
 from darkroom.catalogue.entries import check
-from darkroom.catalogue.offers import Catalogue, Json, Preset, Route
+from darkroom.catalogue.offers import DEFAULT_ROUTE, Catalogue, Json, Preset, Route
 
 _PROMPT = "a red kite over a quiet bay"
+
+
+def check_upstreams(catalogue: Catalogue, routed: Mapping[str, bool]) -> None:
+    """That every route leads to an upstream that there is, and names a route only to one that knows any (`routed` says which).
+
+    Raises ConfigurationError that names the entry.
+    """
+    for model in catalogue.models.values():
+        for route in model.routes.values():
+            where = f"model {model.id}, route {route.name}"
+            check(where, route.upstream in routed, f"there is no upstream {route.upstream}; there are {', '.join(routed)}")
+            told = route.wire_route not in (None, "", DEFAULT_ROUTE)
+            check(where, routed[route.upstream] or not told, f"its upstream {route.upstream} knows no routes, so no wire_route")
 
 
 def check_closely(catalogue: Catalogue, models: Collection[str]) -> None:

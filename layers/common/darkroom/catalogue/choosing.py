@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from itertools import islice
 from typing import Any
 
 from darkroom.catalogue.faults import MOST_FAULTS, Fault, pointer
 from darkroom.catalogue.neutral import translate
 from darkroom.catalogue.offers import DEFAULT_ROUTE, NEUTRAL, SIZED, Catalogue, Json, Model, Preset, Route
+from darkroom.catalogue.spelling import did_you_mean, near
 from darkroom.catalogue.validation import faults_in
 
 Offered = Callable[[str], bool]
@@ -92,7 +92,7 @@ class Choice:
             return f"the preset {self.preset.name} does not let this field be set; it takes {_list(takes)}"
         if name in NEUTRAL:
             return self._cannot(name)
-        hint = _OURS.get(name) or _did_you_mean(_near(name, takes))
+        hint = _OURS.get(name) or did_you_mean(near(name, {one: one for one in takes}))
         return f"unknown field{f': {hint}' if hint else ''}; {self.route.model} takes {_list(takes)}"
 
     def _cannot(self, name: str) -> str:
@@ -120,8 +120,8 @@ def choose_preset(catalogue: Catalogue, name: str, *, offered: Offered) -> Choic
     bare, at, _ = name.partition("@")
     newest = catalogue.presets.get(bare)
     if newest is None:
-        near = _did_you_mean(_near(bare, catalogue.presets))
-        raise NotOffered("preset", f"no such preset{f': {near}' if near else ''}; there are {_list(catalogue.presets)}")
+        hint = did_you_mean(near(bare, {one: one for one in catalogue.presets}))
+        raise NotOffered("preset", f"no such preset{f': {hint}' if hint else ''}; there are {_list(catalogue.presets)}")
     preset = catalogue.versions.get(name) if at else newest
     if preset is None:
         kept = [one.id for one in catalogue.versions.values() if one.name == bare]
@@ -158,22 +158,9 @@ def _no_model(catalogue: Catalogue, name: str) -> str:
     successor = catalogue.retired.get(name)
     if successor is not None:
         return f"{name} is retired; use {successor}"
-    current = [spelling for spelling, model in catalogue.names.items() if model.status == "current"]
-    near = dict.fromkeys(catalogue.names[one].id for one in _near(name, current, most=4))
-    offered = dict.fromkeys(catalogue.names[one].id for one in current)
-    return f"no such model: {_did_you_mean(near)}" if near else f"no such model; there are {_list(offered)}"
-
-
-def _did_you_mean(names: Iterable[str]) -> str:
-    *most, last = [*names] or [""]
-    return f"did you mean {' or '.join([_list(most), last] if most else [last])}?" if last else ""
-
-
-def _near(name: str, known: Iterable[str], *, most: int = 1) -> list[str]:
-    by_lower = {one.lower(): one for one in known}
-    # A long name would make the comparison slow, and is near to nothing.
-    close = get_close_matches(name.lower(), by_lower, n=most, cutoff=0.6) if len(name) <= 128 else []
-    return [by_lower[one] for one in close]
+    current = {spelling: model.id for spelling, model in catalogue.names.items() if model.status == "current"}
+    hint = did_you_mean(near(name, current, most=4))
+    return f"no such model: {hint}" if hint else f"no such model; there are {_list(dict.fromkeys(current.values()))}"
 
 
 def _list(names: Iterable[str]) -> str:

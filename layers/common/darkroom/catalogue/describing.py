@@ -25,7 +25,7 @@ def describe(route: Route, names: Collection[str], defaults: Json) -> Json:
     left = [own for own in route.schema["required"] if own not in settled]
     plain = [own for own in left if not _other_names(route, own)]
     rules = [*_either(route, names, left), *_not_both(route, names), *_pairs(route, names, defaults)]
-    rules += [_without(rule, settled) for rule in route.schema.get("allOf", ())]
+    rules += [_without(rule, settled, defaults) for rule in route.schema.get("allOf", ())]
     whole = {
         "type": "object",
         "properties": {name: _property(route, name) | _own_default(name, defaults) for name in names},
@@ -110,9 +110,17 @@ def _resolutions(row: Json) -> Json:
     return {"properties": {"resolution": {"enum": list(row)}}}
 
 
-def _without(rule: Json, settled: Collection[str | None]) -> Json:
-    """A rule between fields, which need not demand what is there anyway."""
+def _without(rule: Json, settled: Collection[str | None], defaults: Json) -> Json:
+    """A rule between fields, which need not demand what is there anyway, and right as it is."""
     then = dict(rule["then"])
     if "required" in then:
-        then["required"] = [name for name in then["required"] if name not in settled]
+        narrowed = then.get("properties", {})
+        then["required"] = [
+            name for name in then["required"] if name not in settled or not _fits(defaults.get(name), narrowed.get(name, {}))
+        ]
     return dict(rule) | {"then": then}
+
+
+def _fits(value: Any, narrowed: Json) -> bool:
+    """Whether a rule leaves a default standing; of one that comes under another name nothing is known here."""
+    return value is None or (value in narrowed.get("enum", (value,)) and value not in narrowed.get("not", {}).get("enum", ()))

@@ -2,11 +2,11 @@
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from darkroom.catalogue.checking import check_closely
+from darkroom.catalogue.checking import check_closely, check_upstreams
 from darkroom.catalogue.entries import known_only
 from darkroom.catalogue.load import PARTS, build
 from darkroom.catalogue.offers import Catalogue, Json
@@ -19,55 +19,111 @@ LARGEST = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """The catalogue to serve by. `trouble`: why the deployer's object was not used, once for each time it was looked at."""
+    """The catalogue to serve by. `trouble`: why the deployer's object was not used or kept, once for each look at it."""
 
     catalogue: Catalogue
     trouble: str = ""
 
 
-class LiveCatalogue:
-    """`shipped` with what `read` gives merged over it; what was seen is believed for `cache_s` seconds of `clock`.
+class OwnObject:
+    """The deployer's object at `key` of the bucket, and a copy of the last one that was good, for whoever starts later."""
 
-    An object that is broken, missing or out of reach leaves the last good catalogue serving.
+    def __init__(self, bucket: Bucket, key: str) -> None:
+        folder, _, name = key.rpartition("/")
+        self._bucket = bucket
+        self._key = key
+        self._kept = f"{folder}/.last-good/{name}"
+
+    def read(self) -> bytes:
+        """As it is now; raises ConfigurationError when it is missing or too large, and StorageUnavailable."""
+        return object_in(self._bucket, self._key)
+
+    def last_good(self) -> bytes | None:
+        """The copy, if there is one; raises StorageUnavailable."""
+        try:
+            return object_in(self._bucket, self._kept)
+        except ConfigurationError:
+            return None
+
+    def keep(self, raw: bytes) -> None:
+        """Remember `raw`, which was good; raises StorageUnavailable."""
+        if self.last_good() != raw:
+            self._bucket.replace(self._kept, raw, content_type="application/json")
+
+
+class LiveCatalogue:
+    """`shipped` with `own` merged over it, if there is one; what was seen is believed for `cache_s` seconds of `clock`.
+
+    An object that is broken, missing or out of reach leaves the last good catalogue serving: the one that is held here, at the
+    first look the one that was kept, and the shipped one where none ever was good. `routed` are the upstreams there are, and
+    whether each knows routes.
     """
 
-    def __init__(self, shipped: Json, *, read: Callable[[], bytes] | None, clock: Clock, cache_s: float) -> None:
+    def __init__(self, shipped: Json, *, own: OwnObject | None, routed: Mapping[str, bool], clock: Clock, cache_s: float) -> None:
         self._shipped = shipped
-        self._read = read
+        self._routed = routed
+        self._own = own
         self._clock = clock
         self._cache_s = cache_s
         self._lock = threading.Lock()
         self._good = build(shipped)
         self._good_from: bytes | None = None
+        self._looked = False
+        self._kept = False
         self._until = 0.0
 
     def now(self) -> Seen:
-        """The catalogue; raises StorageUnavailable when the object cannot be read and never could be: nobody knows what holds."""
-        if self._read is None:
+        """The catalogue; raises StorageUnavailable while nobody could ever look at the object: nobody knows what holds."""
+        if self._own is None:
             return Seen(catalogue=self._good)
         with self._lock:
             if self._clock() < self._until:
                 return Seen(catalogue=self._good)
-            trouble = self._look(self._read)
+            trouble = self._look(self._own)
             self._until = self._clock() + self._cache_s
             return Seen(catalogue=self._good, trouble=trouble)
 
-    def _look(self, read: Callable[[], bytes]) -> str:
+    def _look(self, own: OwnObject) -> str:
         try:
-            raw = read()
+            raw = own.read()
             if raw != self._good_from:
-                self._good, self._good_from = over(self._shipped, raw), raw
+                self._good, self._good_from, self._kept = over(self._shipped, raw, self._routed), raw, False
         except ConfigurationError as error:
+            if not self._looked:
+                self._good = self._kept_or_shipped(own)
+            self._looked = True
             return str(error)
         except StorageUnavailable as error:
-            if self._good_from is None:
+            if not self._looked:
                 raise
             return str(error)
+        self._looked = True
+        return self._keep(own, raw)
+
+    def _kept_or_shipped(self, own: OwnObject) -> Catalogue:
+        last = own.last_good()
+        try:
+            return over(self._shipped, last, self._routed) if last is not None else self._good
+        except ConfigurationError:
+            # It was good over what an earlier release shipped.
+            return self._good
+
+    def _keep(self, own: OwnObject, raw: bytes) -> str:
+        if self._kept:
+            return ""
+        try:
+            own.keep(raw)
+        except StorageUnavailable as error:
+            return f"catalogue: it serves, but could not be kept as the last good one: {error}"
+        self._kept = True
         return ""
 
 
-def over(shipped: Json, raw: bytes) -> Catalogue:
-    """`raw`, a JSON object, merged over `shipped` (RFC 7396: null takes away) and checked; raises ConfigurationError."""
+def over(shipped: Json, raw: bytes, routed: Mapping[str, bool]) -> Catalogue:
+    """`raw`, a JSON object, merged over `shipped` (RFC 7396: null takes away) and checked; raises ConfigurationError.
+
+    `routed` are the upstreams there are, and whether each knows routes.
+    """
     try:
         own = json.loads(raw, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
@@ -75,6 +131,7 @@ def over(shipped: Json, raw: bytes) -> Catalogue:
     try:
         known_only(own, PARTS, "the deployment's own object")
         catalogue = build(merged(shipped, own))
+        check_upstreams(catalogue, routed)
         check_closely(catalogue, own.get("models", {}))
     except ConfigurationError:
         raise

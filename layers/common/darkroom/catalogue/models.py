@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from darkroom.catalogue.bounds import Bounds
 from darkroom.catalogue.entries import check, field, known_only, optional, texts
 from darkroom.catalogue.offers import DEFAULT_ROUTE, NEUTRAL, Json, Model, References, Route, Sizes, Spelling, Successor
 
@@ -10,6 +11,8 @@ CONFIDENCES = ("high", "medium", "low")
 _MODEL = ("upstream", "kind", "status", "confidence", "aliases", "wire_model", "replaced_by", "notes", "routes")
 _ROUTE = ("upstream", "wire_model", "wire_route", "schema", "images", "size", "neutral")
 _WAYS = ("url", "data")
+_BOUNDS = ("multiple", "least", "most", "ratio")
+_LIMITS = ("largest_bytes", "largest_pixels")
 
 
 def read_models(entries: Mapping[str, Json]) -> tuple[dict[str, Model], dict[str, Successor]]:
@@ -97,19 +100,24 @@ def _check_schema(schema: Json, where: str) -> None:
 
 def _references(entry: Json, properties: Json, where: str) -> References:
     where = f"{where}, images"
-    known_only(entry, ("field", "most", "takes", "largest_bytes"), where)
+    known_only(entry, ("field", "most", "takes", *_LIMITS), where)
     own, most, takes = _own(entry, properties, where), field(entry, "most", int, where), texts(entry, "takes", where)
     alone = properties[own].get("type") == "string"
     check(where, 1 <= most <= (1 if alone else properties[own].get("maxItems", most)), "most does not fit its field")
     check(where, bool(takes) and set(takes) <= set(_WAYS), f"takes must be some of {', '.join(_WAYS)}")
-    largest = optional(entry, "largest_bytes", int, where)
-    check(where, largest is None or largest > 0, "largest_bytes must be above 0")
-    return References(field=own, most=most, takes=takes, alone=alone, largest=largest)
+    largest, largest_pixels = (_above_0(entry, name, where) for name in _LIMITS)
+    return References(field=own, most=most, takes=takes, alone=alone, largest=largest, largest_pixels=largest_pixels)
+
+
+def _above_0(entry: Json, name: str, where: str) -> int | None:
+    found: int | None = optional(entry, name, int, where)
+    check(where, found is None or found > 0, f"{name} must be above 0")
+    return found
 
 
 def _sizes(entry: Json, properties: Json, where: str) -> Sizes:
     where = f"{where}, size"
-    known_only(entry, ("field", "form", "usual", "table"), where)
+    known_only(entry, ("field", "form", "usual", "table", "bounds"), where)
     table = field(entry, "table", dict, where)
     check(where, bool(table) and all(isinstance(row, dict) and row for row in table.values()), "table needs rows of values")
     usual = field(entry, "usual", str, where)
@@ -118,7 +126,19 @@ def _sizes(entry: Json, properties: Json, where: str) -> Sizes:
     values = [value for row in table.values() for value in row.values()]
     allowed = properties[own].get("enum", values)
     check(where, all(value in allowed for value in values), f"table has a value that {own} does not allow")
-    return Sizes(field=own, form=field(entry, "form", str, where), usual=usual, table=table)
+    bounds = _bounds(optional(entry, "bounds", dict, where), where)
+    check(where, bounds is None or all(map(bounds.hold, values)), f"table has a value outside its bounds: {bounds}")
+    return Sizes(field=own, form=field(entry, "form", str, where), usual=usual, table=table, bounds=bounds)
+
+
+def _bounds(entry: Json | None, where: str) -> Bounds | None:
+    if entry is None:
+        return None
+    where = f"{where}, bounds"
+    known_only(entry, _BOUNDS, where)
+    multiple, least, most, ratio = (field(entry, name, int, where) for name in _BOUNDS)
+    check(where, min(multiple, least, most, ratio) > 0, "each must be above 0")
+    return Bounds(multiple=multiple, least=least, most=most, ratio=ratio)
 
 
 def _spelling(neutral: str, entry: Json, properties: Json, where: str) -> Spelling:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from darkroom.catalogue.bounds import Bounds
 from darkroom.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ SIZED = ("aspect_ratio", "resolution")
 class References:
     """How a route takes reference images: in `field`, at most `most`, each as one of `takes` ("url", "data").
 
-    `alone`: the field is one text, not a list. `largest` is in bytes, None where nobody says.
+    `alone`: the field is one text, not a list. `largest` is in bytes, `largest_pixels` width times height of one; None where
+    nobody says.
     """
 
     field: str
@@ -33,6 +35,7 @@ class References:
     takes: tuple[str, ...]
     alone: bool
     largest: int | None = None
+    largest_pixels: int | None = None
 
     @property
     def uploads_as_data(self) -> bool:
@@ -44,13 +47,15 @@ class References:
 class Sizes:
     """aspect_ratio and resolution as one value of `field`, written like `form`: `table` has ratio, resolution, value.
 
-    A row's first resolution is taken when none is given, and the ratio `usual` when only a resolution is.
+    A row's first resolution is taken when none is given, and the ratio `usual` when only a resolution is. `bounds` hold for a
+    size in pixels that is in no table.
     """
 
     field: str
     form: str
     usual: str
     table: Mapping[str, Mapping[str, str]]
+    bounds: Bounds | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

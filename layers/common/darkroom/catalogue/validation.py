@@ -29,7 +29,8 @@ def faults_in(route: Route, value: Json, *, said: Mapping[str, str] | None = Non
     """
     errors = islice(route.validator.iter_errors(value), MOST_FAULTS)
     told = _Told(route, value, said or {}, frozenset(failed))
-    return list(dict.fromkeys(fault for error in errors for fault in told.faults(error)))
+    faults = (*(fault for error in errors for fault in told.faults(error)), *told.size_faults())
+    return list(dict.fromkeys(faults))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,11 @@ class _Told:
             yield Fault(self._pointer(error), f"must be one of {self._left(error)}{because}")
         else:
             yield Fault(self._pointer(error), _WORDS.get(error.validator, _does_not_fit)(error) + because)
+
+    def size_faults(self) -> Iterator[Fault]:
+        sizes = self.route.sizes
+        if sizes and sizes.bounds and not sizes.bounds.hold(self.value.get(sizes.field)):
+            yield Fault(pointer("input", self.said.get(sizes.field, sizes.field)), f"must have {sizes.bounds}")
 
     def _missing(self, error: Error, because: str) -> Iterator[Fault]:
         # jsonschema tells the missing fields one by one, and names them only in prose.

@@ -25,9 +25,9 @@ def json_answer(status: int, content: Mapping[str, Any], headers: Mapping[str, s
     return Answer(status=status, body=json.dumps(content, separators=(",", ":")), headers=headers or {})
 
 
-def list_answer(data: list[dict[str, Any]], next_cursor: str | None = None) -> Answer:
-    """One page of a list."""
-    page = {"data": data, "has_more": next_cursor is not None, "next_cursor": next_cursor}
+def list_answer(data: list[dict[str, Any]], next_cursor: str | None = None, **beside: Any) -> Answer:
+    """One page of a list, and what stands beside it."""
+    page = {"data": data, "has_more": next_cursor is not None, "next_cursor": next_cursor, **beside}
     return json_answer(200, page, PRIVATE)
 
 

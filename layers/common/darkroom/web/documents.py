@@ -164,6 +164,8 @@ class ReferenceImages(Document):
     """Addresses, `data:` URIs, or both. Uploads can be named everywhere."""
     largest_bytes: int | None
     """Of one image; null: nobody says."""
+    largest_pixels: int | None
+    """Width times height of one image; null: nobody says."""
 
 
 class ModelRoute(Document):
@@ -201,10 +203,19 @@ class Model(Document):
     routes: list[ModelRoute]
 
 
+class RetiredModel(Document):
+    """A model that may no longer be asked for."""
+
+    id: str
+    replaced_by: str
+    """What to ask for instead."""
+
+
 class ModelList(_Page):
-    """All models that are not retired."""
+    """All models that are not retired, and what replaces those that are."""
 
     data: list[Model]
+    retired: list[RetiredModel]
 
 
 class PresetFallback(Document):

@@ -10,9 +10,11 @@ from darkroom.wiring import Services
 
 
 def list_models(call: Call) -> Answer:
-    """Every model that is not retired; whether this deployment can reach it, `available` says."""
+    """Every model that is not retired, and what replaces those that are; whether one can be reached here, `available` says."""
     services = call.services
-    return list_answer([_model(model, services) for model in catalogue_now(services).models.values()])
+    catalogue = catalogue_now(services)
+    models = [_model(model, services) for model in catalogue.models.values()]
+    return list_answer(models, retired=[{"id": old, "replaced_by": str(new)} for old, new in catalogue.retired.items()])
 
 
 def list_presets(call: Call) -> Answer:
@@ -58,6 +60,7 @@ def _references(references: References) -> dict[str, Any]:
         "most": references.most,
         "takes": list(references.takes),
         "largest_bytes": references.largest,
+        "largest_pixels": references.largest_pixels,
     }
 
 

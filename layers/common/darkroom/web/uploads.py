@@ -38,6 +38,7 @@ def upload_faults(call: Call, understood: Understood) -> list[InputFault]:
         understood.uploads,
         owner=call.caller.owner,
         largest=references.largest,
+        largest_pixels=references.largest_pixels,
         as_data=references.uploads_as_data,
         now=services.clock(),
         bucket=services.bucket,

@@ -22,6 +22,8 @@ from darkroom.errors import OutcomeUnknown, UpstreamUnavailable
 from darkroom.ports import Accepted, Heard, Promises, Secrets
 
 KEY_FIELD = "hiapi_api_key"
+# Of an account, looks included; some plans allow more (HiAPI docs, rate limits).
+IN_FLIGHT, PER_MINUTE = 10, 60
 WEBHOOK_FIELDS = ("hiapi_webhook_secret", "hiapi_webhook_secret_previous")
 
 
@@ -34,6 +36,8 @@ class HiApi:
     promises = Promises(
         collapses_repeats_for_s=23 * 3600,
         calls_back=True,
+        in_flight=IN_FLIGHT,
+        per_minute=PER_MINUTE,
         signs_callbacks=True,
         can_cancel=False,
         outputs_kept_s=7 * 86_400,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from darkroom.adapters.upstreams.complaints import MESSAGE_CAP
-from darkroom.adapters.upstreams.hiapi import KEY_FIELD
+from darkroom.adapters.upstreams.hiapi import IN_FLIGHT, KEY_FIELD, PER_MINUTE
 from darkroom.adapters.upstreams.images import MOST_IMAGES, find_images
 from darkroom.adapters.upstreams.immediate import ANSWERS_WITHIN_S, Immediate, Result
 from darkroom.adapters.upstreams.markdown import images_in_words
@@ -22,13 +22,15 @@ class HiApiChat(Immediate):
 
     name = "hiapi_chat"
     # How long a URL lives, nobody says.
-    promises = Promises(synchronous=True, answers_within_s=ANSWERS_WITHIN_S)
+    promises = Promises(synchronous=True, answers_within_s=ANSWERS_WITHIN_S, in_flight=IN_FLIGHT, per_minute=PER_MINUTE)
     path = "/v1/chat/completions"
     key_field = KEY_FIELD
 
     def body_of(self, model: str, input: Mapping[str, Any]) -> Mapping[str, Any]:
-        """`prompt` and `images` (URLs or data URIs) become the message, `aspect_ratio` and `image_size` Google's image_config;
-        every other field stays what it is.
+        """`prompt` becomes the message, `aspect_ratio` and `image_size` Google's image_config; other fields stay as they are.
+
+        `images` (URLs or data URIs) become parts of the message as OpenAI has them. HiAPI documents none for a chat, so only a
+        deployer's own catalogue has a route that takes them.
         """
         own = {name: value for name, value in input.items() if name not in _TRANSLATED}
         message = {"role": "user", "content": _content(input)}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from darkroom.adapters.upstreams.hiapi import KEY_FIELD
+from darkroom.adapters.upstreams.hiapi import IN_FLIGHT, KEY_FIELD, PER_MINUTE
 from darkroom.adapters.upstreams.immediate import ANSWERS_WITHIN_S, Immediate, Result
 from darkroom.adapters.upstreams.openai_images import images_body, images_result
 from darkroom.ports import Promises
@@ -14,7 +14,7 @@ class HiApiImages(Immediate):
 
     name = "hiapi_images"
     # How long a URL lives, nobody says.
-    promises = Promises(synchronous=True, answers_within_s=ANSWERS_WITHIN_S)
+    promises = Promises(synchronous=True, answers_within_s=ANSWERS_WITHIN_S, in_flight=IN_FLIGHT, per_minute=PER_MINUTE)
     path = "/v1/images/generations"
     key_field = KEY_FIELD
 

@@ -12,8 +12,8 @@ class Easel(Immediate):
     """`POST /v1/paint` (Easel docs, painting)."""
 
     name = "easel"
-    # A painting hangs for an hour (Easel docs, studio).
-    promises = Promises(synchronous=True, outputs_kept_s=3600)
+    # There are three easels, and a painting hangs for an hour (Easel docs, studio).
+    promises = Promises(synchronous=True, in_flight=3, outputs_kept_s=3600)
     path = "/v1/paint"
     key_field = "easel_api_key"
 
