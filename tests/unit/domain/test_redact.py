@@ -40,6 +40,13 @@ def test_keys_are_replaced_wherever_they_stand(secret: str) -> None:
         assert "[key]" in redact(text, 500)
 
 
+@pytest.mark.parametrize(
+    "secret", ["SK-0123456789abcdef", "\u017fK_live_0123456789", "Bearer abcdef0123", "WHSEC_0123456789", "drk_0123456789"]
+)
+def test_a_secret_that_is_all_of_the_text_is_replaced(secret: str) -> None:
+    assert redact(secret, 500) in ("[key]", "Bearer [key]")
+
+
 def test_a_bearer_token_of_any_form_is_replaced() -> None:
     assert redact("sent bearer  abc.def~123==, refused", 500) == "sent bearer  [key], refused"
 
