@@ -34,11 +34,6 @@ class Bench:
     trimmed_peer: Path
     progress: Callable[[str], None]
 
-    @property
-    def has_admission(self) -> bool:
-        """Whether tasks wait for slots at their upstream's account."""
-        return (self.built / "CommonLayer" / "python" / "darkroom" / "domain" / "admission.py").exists()
-
     @contextmanager
     def world(
         self, *, picture_bytes_s: float | None = None, upload_bytes_s: float | None = None, latency_s: float = 0.0

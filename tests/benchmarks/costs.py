@@ -111,7 +111,7 @@ def _alone(name: str) -> Cost:
 def _usage(orders: Orders, cost: Cost | None) -> Usage:
     """What one order and its callback use; `cost`: the units, where they are known exactly."""
     world = orders.world
-    log = world.bench.folder / f"log-{orders.packages[0].name}"
+    log = world.bench.folder / f"log-{orders.name}"
     with Child(orders.packages, log=log) as child:
         orders.run(child, 2)
         before = world.aws.meter

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from tests.benchmarks.bench import Bench, World
 from tests.benchmarks.child import Child, Package
@@ -73,7 +74,7 @@ def _growth(size: int, above_kb: int, peer: tuple[int, int] | None) -> Figure:
 def _large(orders: Orders) -> Orders:
     """The same with a deployment that takes pictures of up to a gigabyte."""
     packages: Sequence[Package] = [one.with_env(DARKROOM_MAX_IMAGE_BYTES=str(1024 * _MB)) for one in orders.packages]
-    return Orders(orders.world, packages, keyed=orders.keyed)
+    return replace(orders, packages=packages)
 
 
 def _peak(world: World, orders: Orders, size_mb: int) -> tuple[int, int]:
