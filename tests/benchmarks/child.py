@@ -94,7 +94,7 @@ class Child:
         self._ask({"ask": "watch"})
 
     def items(self) -> dict[str, float]:
-        """Seconds of processor time by what they went to, since `watch`."""
+        """Seconds of processor time by what they went to, since `watch`; `outer › inner` is counted in `outer` too."""
         seconds: dict[str, float] = self._ask({"ask": "items"})
         return seconds
 

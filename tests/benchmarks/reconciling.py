@@ -14,6 +14,7 @@ from darkroom.edge.sweep import THREADS
 from tests.benchmarks.bench import Bench, World
 from tests.benchmarks.child import Child
 from tests.benchmarks.figures import Figure, Section
+from tests.budgets.scenarios import SWEEP_READS
 from tests.support.expressions import Item
 from tests.support.metered_world import TABLE
 from tests.support.requests import OWNER
@@ -22,6 +23,7 @@ from tests.support.wire_upstream import Taken
 OVERDUE, LATENCY_S = 1000, 0.1
 SIZES = (1_000, 100_000, 1_000_000)
 _FEW_OVERDUE = 50
+_MOST_RESERVED = 16
 _M = 1e6
 
 
@@ -32,6 +34,7 @@ def reconciling(bench: Bench) -> Section:
         wall, look_ms, items = _sweep(world)
     ideal = OVERDUE / THREADS * LATENCY_S
     told = ", ".join(f"{name} {one / OVERDUE * 1000:.2f} ms" for name, one in sorted(items.items()))
+    poll_ms, wire_ms = (items[name] / OVERDUE * 1000 for name in ("upstream GET", "upstream GET › GET on the wire"))
     read = {}
     for size in SIZES:
         bench.progress(f"reconcile: a table of {size:,} rows")
@@ -41,22 +44,33 @@ def reconciling(bench: Bench) -> Section:
         title="Reconcile at scale",
         about=(
             f"{OVERDUE:,} overdue tasks that are still generating, in a warm function, {THREADS} looks at a time, every answer "
-            f"of the upstream after {LATENCY_S * 1000:g} ms: the ideal is {ideal:.2f} s. A poll is the request to the upstream; "
-            "a look is the poll with "
-            f"the row's read and its conditional write. Read units: one sweep over tables of different sizes with {_FEW_OVERDUE} "
-            "overdue tasks in each."
+            f"of the upstream after {LATENCY_S * 1000:g} ms: the ideal is {ideal:.2f} s. A poll is all that the upstream's "
+            "adapter does: the request, the answer's body and what it says; a look is the poll with the row's read and its "
+            "conditional write. Read units: one sweep over tables of different sizes with "
+            f"{_FEW_OVERDUE} overdue tasks in each."
         ),
         figures=[
             Figure(name="wall / ideal", ours=wall / ideal, floor=1.0, goal=1.15),
-            Figure(name="CPU per poll", unit="ms", ours=items["upstream GET"] / OVERDUE * 1000, goal=0.6, floor=0.04),
+            Figure(name="CPU per poll", unit="ms", ours=poll_ms, goal=0.6, floor=0.04),
             Figure(name="CPU per whole look", unit="ms", ours=look_ms),
             *(
-                Figure(name=f"read units, {size:,} rows", ours=units, goal=read[SIZES[0]], digits=1)
+                Figure(name=f"read units, {size:,} rows", ours=units, goal=expected_reads(), digits=1)
                 for size, units in read.items()
             ),
         ],
-        notes=[f"CPU of a look, itemised: {told}."],
+        notes=[f"Of a poll, {wire_ms:.2f} ms are the HTTP client's. CPU of a look, itemised: {told}."],
     )
+
+
+def expected_reads() -> float:
+    """What the sweep of a table costs in which so few are overdue: itself, a read of each row, and the account for the requests.
+
+    Requests are reserved one, two, four … at a time, and the last reservation's rest is given back: half a unit each.
+    """
+    reserved, next_one, times = 0, 1, 0
+    while reserved < _FEW_OVERDUE:
+        reserved, next_one, times = reserved + next_one, min(_MOST_RESERVED, next_one * 2), times + 1
+    return SWEEP_READS + _FEW_OVERDUE + (times + (reserved > _FEW_OVERDUE)) * 0.5
 
 
 def _sweep(world: World) -> tuple[float, float, dict[str, float]]:
