@@ -64,6 +64,17 @@ def cost_of(used: Used, *, sweeps: int) -> Cost:
     )
 
 
+def table_calls(darkroom: Driven) -> tuple[int, int]:
+    """Requests to the table of an order and of its callback, here and now."""
+    order = darkroom.used(darkroom.create)
+    callback = darkroom.used(lambda: darkroom.call_back(darkroom.succeed()))
+    return _table_calls(order), _table_calls(callback)
+
+
+def _table_calls(used: Used) -> int:
+    return sum(count for name, count in used.aws.calls.items() if not name.startswith("s3:"))
+
+
 def _plainly(darkroom: Driven, prompt: str | None = None, **headers: str) -> None:
     darkroom.create(**({"prompt": prompt} if prompt else {}), **headers)
     darkroom.call_back(darkroom.succeed())
