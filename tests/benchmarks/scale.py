@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 from math import ceil
 
-import pytest
-
 from darkroom.adapters.accounts import account_row
 from darkroom.adapters.rows import SHARDS
 from darkroom.domain.admission import Account, Limits, Window
@@ -21,8 +19,8 @@ from darkroom.domain.task import Timing
 from darkroom.edge.sweep import LIMIT, RESERVE_S, THREADS
 from local.parts import Function
 from local.template import read_template
+from tests.benchmarks.in_process import pipeline
 from tests.benchmarks.prices import MB_OF_A_PROCESSOR, WAITS, Usage, gb_seconds
-from tests.budgets.driven import driven
 from tests.budgets.scenarios import SCENARIOS, Cost, table_calls
 from tests.support.metered_table import item_size
 from tests.support.tools import ROOT
@@ -332,8 +330,7 @@ def _sweep_s() -> float:
 @cache
 def calls() -> tuple[int, int]:
     """To the table, of an order and of its callback: measured."""
-    with pytest.MonkeyPatch.context() as patch, driven(patch.setattr, patch.setenv) as darkroom:
-        darkroom.warm_up()
+    with pipeline() as darkroom:
         return table_calls(darkroom)
 
 

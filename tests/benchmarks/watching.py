@@ -4,16 +4,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 from local.template import read_template
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.child import Child, cachegrind, instructions
 from tests.benchmarks.costs import access_log_bytes
 from tests.benchmarks.figures import Section
+from tests.benchmarks.in_process import pipeline
 from tests.benchmarks.orders import Orders
 from tests.benchmarks.prices import WAITS, Usage, gb_seconds
-from tests.budgets.driven import Driven, driven
+from tests.budgets.driven import Driven
 from tests.support.requests import request
 
 WATCHED_S = 40
@@ -61,8 +60,7 @@ def watching(bench: Bench) -> Section:
     bench.progress("reading the status: units")
     memory = next(one.memory_mb for one in read_template().functions.values() if one.folder == "api")
     rows = [["a task watched for 40 s", "requests", "answer", "bytes", "read units", "$ per million tasks"]]
-    with pytest.MonkeyPatch.context() as patch, driven(patch.setattr, patch.setenv) as darkroom:
-        darkroom.warm_up()
+    with pipeline() as darkroom:
         path = darkroom.create()["headers"]["Location"]
         etag = darkroom.read(path)["headers"]["ETag"]
         for name, way in ways(etag).items():
