@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 from tests.benchmarks.bench import Bench, World
 from tests.benchmarks.child import Child, cachegrind, instructions
@@ -20,9 +21,16 @@ _M = 1e6
 def warm_path(bench: Bench) -> Section:
     """Instructions by difference, processor time and connections; ours, the peer's."""
     bench.progress("warm path: instructions")
-    with bench.world() as world, bench.world() as other, bench.world() as free, ThreadPoolExecutor(2) as pool:
-        everybody = (Orders.of_ours(world), Orders.of_peer(other), Orders.of_ours_without_admission(free))
-        ours, peer, unlimited = pool.map(per_task, everybody)
+    with ExitStack() as stack:
+        world, other, free, keyed = (stack.enter_context(bench.world()) for _ in range(4))
+        everybody = (
+            Orders.of_ours(world),
+            Orders.of_peer(other),
+            Orders.of_ours_without_admission(free),
+            Orders.of_ours(keyed, keyed=True),
+        )
+        with ThreadPoolExecutor(2) as pool:
+            ours, peer, unlimited, with_key = pool.map(per_task, everybody)
         _check_that_no_slot_was_asked_for(free)
     bench.progress("warm path: processor time and connections")
     with bench.world() as world:
@@ -45,7 +53,8 @@ def warm_path(bench: Bench) -> Section:
         figures=[
             _instructions("M instructions per task, without slots and rates", sum(unlimited.values()), whole_peer, GOAL_M),
             _instructions("M instructions per task, with them", whole, whole_peer, GOAL_WITH_ADMISSION_M),
-            Figure(name="… of which the order", ours=create, peer=peer["create"], digits=1),
+            Figure(name="… and an Idempotency-Key", ours=sum(with_key.values()), peer=whole_peer, floor=_FLOOR_M, digits=1),
+            Figure(name="… of which the order, without a key", ours=create, peer=peer["create"], digits=1),
             Figure(name="… of which the callback", ours=whole - create, peer=whole_peer - peer["create"], digits=1),
             Figure(name="CPU per task", unit="ms", ours=sum(cpu["ours"]), peer=sum(cpu["peer"])),
             *_beside_proxy(sum(cpu["ours"]), proxy),
