@@ -34,8 +34,8 @@ def streaming(bench: Bench) -> Section:
         title="Streaming a picture",
         about=(
             "Through the callback handler, each size in a process of its own that has stored a picture of 1 MB before; peak "
-            "resident memory from /proc. The peer keeps each picture in memory while it stores it. The floor of the whole peak is "
-            f"our process before the picture. The slow links carry {_LINK_MB_S} MB/s each, the picture has {_LINK_MB} MB."
+            "resident memory from /proc. The peer keeps each picture in memory while it stores it. The floor of the whole "
+            f"peak is our process before the picture. The slow links carry {_LINK_MB_S} MB/s each, the picture has {_LINK_MB} MB."
         ),
         figures=[
             *(_growth(size, above, peer_peaks[size][0]) for size, (above, _) in peaks.items()),
