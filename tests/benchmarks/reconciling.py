@@ -51,8 +51,8 @@ def reconciling(bench: Bench) -> Section:
             f"of the upstream after {LATENCY_S * 1000:g} ms: the ideal is {ideal:.2f} s. A poll is all that the upstream's "
             "adapter does: the request, the answer's body and what it says; a look is the poll with the row's read and its "
             "conditional write. Read units: one sweep over tables of different sizes with "
-            f"{_FEW_OVERDUE} overdue tasks in each. The peer asks as often with as many threads and a plain `httpx.Client`, which "
-            "is the poll and nothing else: no row, no claim, no limits; its processor time holds that of its threads' pool."
+            f"{_FEW_OVERDUE} overdue tasks in each. The peer asks as often with as many threads and a plain `httpx.Client`, "
+            "which is the poll and nothing else: no row, no claim, no limits; its processor time holds that of its threads' pool."
         ),
         figures=[
             Figure(name="wall / ideal", ours=wall / ideal, peer=peers["httpx"].wall_s / ideal, floor=1.0, goal=1.15),

@@ -48,7 +48,9 @@ def warm_path(bench: Bench) -> Section:
             "One task, order and callback with a picture of 100 KB, both handlers in one process on Lambda's Python with the "
             f"built layers. Instructions by difference, N = {_MANY} less N = {_FEW}. The peer has Powertools' idempotency on "
             "both handlers; it keeps no list of tasks, has no index for it, no second look at anything and no limits to keep. "
-            "Without slots and rates: every task has a slot at once and hands nothing on."
+            "Without slots and rates: every task has a slot at once and hands nothing on. LiteLLM's proxy is measured in another "
+            "way: as a server under load, eight requests at a time over HTTP, in the processor time of all its processes as the "
+            "kernel counts it, where a handler is called with its event, one after the other, and its server is Lambda's."
         ),
         figures=[
             _instructions("M instructions per task, without slots and rates", sum(unlimited.values()), whole_peer, GOAL_M),
