@@ -98,6 +98,11 @@ class Child:
         seconds: dict[str, float] = self._ask({"ask": "items"})
         return seconds
 
+    def modules(self) -> list[str]:
+        """What has been imported by now."""
+        names: list[str] = self._ask({"ask": "modules"})
+        return names
+
     def peak_kb(self) -> int:
         """The largest resident size since it was last forgotten."""
         return int(self._ask({"ask": "peak"}))

@@ -110,9 +110,9 @@ def _sweep(world: World) -> tuple[float, float, dict[str, float]]:
     """Seconds, milliseconds of processor time per look, and where it went."""
     table = world.aws.tables[TABLE]
     with Child([world.ours("reconcile_tasks")]) as child:
-        table.load(_overdue(world, THREADS))
+        table.load(overdue(world, THREADS))
         child.call("reconcile_tasks", {})
-        table.load(_overdue(world, OVERDUE))
+        table.load(overdue(world, OVERDUE))
         child.watch()
         cpu, began = child.cpu_s(), time.monotonic()
         report = child.call("reconcile_tasks", {})
@@ -126,7 +126,7 @@ def _read_units(world: World, size: int) -> float:
     """What one sweep reads, over a table in which nearly everything has ended or is not due."""
     table = world.aws.tables[TABLE]
     table.load(_quiet(size - _FEW_OVERDUE))
-    table.load(_overdue(world, _FEW_OVERDUE))
+    table.load(overdue(world, _FEW_OVERDUE))
     with Child([world.ours("reconcile_tasks")]) as child:
         before = world.aws.meter
         report = child.call("reconcile_tasks", {})
@@ -135,7 +135,7 @@ def _read_units(world: World, size: int) -> float:
     return used.read_units
 
 
-def _overdue(world: World, count: int) -> Iterator[Item]:
+def overdue(world: World, count: int) -> Iterator[Item]:
     """Rows of running tasks whose look is due; the upstream knows them."""
     for number in range(count):
         taken = f"tk-hiapi-01HZTQ8BX2N3{number:014d}"

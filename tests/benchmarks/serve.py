@@ -135,6 +135,7 @@ def serve(handlers: dict[str, Handler], answers: Any) -> None:
         "cpu": time.process_time,
         "watch": items.watch,
         "items": lambda: items.seconds,
+        "modules": lambda: sorted(sys.modules),
     }
     for line in sys.stdin:
         question = json.loads(line)
