@@ -94,6 +94,11 @@ def burst(bench: Bench) -> Section:
         ),
         figures=[*_virtual(thousand), *_real(bursts["Darkroom"], bursts[_PEER], bound), _learning(bursts[_MISTAKEN])],
         tables=[[HEAD, *([name, *one.cells(bound)] for name, one in bursts.items())]],
+        notes=[
+            f"A stack that is told {BELIEVED_IN_FLIGHT} in flight where {ALLOWED.in_flight} are allowed learns it from a 429. As "
+            "many orders as were believed in too many may be on their way before the first one is written down, so "
+            f"{LEARNING_GOAL} is the goal: once it knows, it is refused no more."
+        ],
         plots=[
             _plot("burst-virtual.svg", "A thousand orders in virtual time", {"Darkroom": _stepped(thousand.in_flight)}),
             _plot(
