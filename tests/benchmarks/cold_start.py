@@ -140,4 +140,4 @@ def _section(counted: dict[str, int], trimmed: int, walls: dict[str, float], fir
 
 
 def _ratio(name: str, ours: float, peer: float, *, floor: float = 0.0, goal: float | None = None) -> Figure:
-    return Figure(name=name, ours=ours / peer, peer=1.0, floor=floor, goal=goal, digits=3)
+    return Figure(name=name, ours=ours / peer, peer=1.0, floor=floor, goal=goal, digits=4)

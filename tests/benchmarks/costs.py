@@ -62,10 +62,17 @@ def costs(bench: Bench) -> Section:
             "of has no goal. tests/budgets keeps the numbers themselves, exactly."
         ),
         figures=[
-            Figure(name="without slots and rates", unit="$/M", ours=unlimited, peer=dollars[IDEMPOTENT], floor=floor, goal=GOAL),
-            Figure(name="with them", unit="$/M", ours=dollars["Darkroom"], peer=dollars[IDEMPOTENT], floor=floor),
             Figure(
-                name="and with an Idempotency-Key",
+                name="dollars without slots and rates",
+                unit="$/M",
+                ours=unlimited,
+                peer=dollars[IDEMPOTENT],
+                floor=floor,
+                goal=GOAL,
+            ),
+            Figure(name="dollars with them", unit="$/M", ours=dollars["Darkroom"], peer=dollars[IDEMPOTENT], floor=floor),
+            Figure(
+                name="dollars with them and an Idempotency-Key",
                 unit="$/M",
                 ours=dollars["Darkroom, with an Idempotency-Key"],
                 peer=dollars[IDEMPOTENT],

@@ -14,9 +14,9 @@ _INTRODUCTION = """# What it costs, measured
 Written by `make bench` on {date}; do not edit. Machine: {machine}, {processors} processors, with a load of {load} when it began;
 Python {python}. It took {minutes} minutes.
 
-Counts (units, requests, instructions, bytes) repeat exactly or to four digits and are what goals are set for. Milliseconds
-depend on the machine and are only told. The exact ones are also kept by tests/budgets in every test run. A goal that is missed
-says so.
+Counts (units, requests, instructions, bytes) repeat exactly or to four digits and are what goals are set for. Times depend on the
+machine and on what else it does: they are told, and judged only beside an ideal of the same run, and for a poll. Exact counts
+are also kept by tests/budgets in every test run. A goal that is missed says so.
 """
 
 
