@@ -35,6 +35,8 @@ class Template:
         # The transform wants a region and, as the template attaches none, no list of AWS's managed policies.
         translator = Translator({}, Parser(), boto_session=boto3.Session(region_name=REGION))
         expanded = translator.translate(written, parameter_values=self.parameters)
+        # It counts what it does and complains when nobody takes the counts.
+        translator.metrics.publish()
         self.resources: Mapping[str, Any] = expanded["Resources"]
         self.conditions: Mapping[str, Any] = expanded.get("Conditions", {})
 

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping
 
 from rich.console import Console
@@ -21,6 +22,9 @@ from tests.benchmarks.warm_path import warm_path
 from tests.benchmarks.watching import watching
 from tests.support.tools import ROOT
 
+_WIDTH = 160
+"""Of what is printed into a file."""
+
 SECTIONS: Mapping[str, Callable[[Bench], Section]] = {
     "cold_start": cold_start,
     "warm_path": warm_path,
@@ -34,20 +38,36 @@ SECTIONS: Mapping[str, Callable[[Bench], Section]] = {
 
 
 def main(wanted: list[str]) -> int:
-    """Run the `wanted` sections, all without any; only a run of all writes the page."""
-    console = Console()
+    """Run the `wanted` sections, all without any; only a run of all writes the page. 1: something could not be measured."""
+    console = Console() if sys.stdout.isatty() else Console(width=_WIDTH)
     began, load = time.monotonic(), os.getloadavg()[0]
     with console.status("preparing") as status:
         bench = prepare(ROOT / ".cache" / "benchmarks", _telling(console, status, began))
         sections = []
         for name in wanted or SECTIONS:
-            sections.append(SECTIONS[name](bench))
+            sections.append(_measured(name, bench))
             show(console, sections[-1])
+    minutes = (time.monotonic() - began) / 60
     if not wanted:
-        write_page(ROOT / "docs", sections, load=load)
-    missed = [figure.name for section in sections for figure in section.missed]
-    console.print(f"{(time.monotonic() - began) / 60:.1f} minutes; goals missed: {', '.join(missed) or 'none'}")
-    return 0
+        write_page(ROOT / "docs", sections, load=load, minutes=minutes)
+    missed = [one for section in sections for one in section.missed]
+    console.print(f"{minutes:.1f} minutes; goals missed: {'; '.join(missed) or 'none'}")
+    return 1 if any(section.failed for section in sections) else 0
+
+
+def _measured(name: str, bench: Bench) -> Section:
+    """The section, or one that says why there is none: the others' page is written all the same."""
+    try:
+        return SECTIONS[name](bench)
+    except Exception as error:
+        traceback.print_exc()
+        return not_measured(name, error)
+
+
+def not_measured(name: str, error: Exception) -> Section:
+    """The first line of what went wrong, without the folder of this machine; the rest went to standard error."""
+    said = f"{type(error).__name__}: {error}".splitlines()[0].replace(str(ROOT), ".")
+    return Section(title=name.replace("_", " ").capitalize(), about=f"Not measured in this run: {said}", failed=True)
 
 
 def _telling(console: Console, status: Status, began: float) -> Callable[[str], None]:
@@ -68,7 +88,10 @@ def show(console: Console, section: Section) -> None:
         table.add_column(head, justify="left" if number == 0 else "right")
     for figure in section.figures:
         table.add_row(*figure.cells(), style="bold red" if figure.verdict == "MISSED" else None)
-    console.print(table)
+    if section.failed:
+        console.print(section.about, style="bold red")
+    if section.figures:
+        console.print(table)
     for rows in section.tables:
         more = Table()
         for number, head in enumerate(rows[0]):

@@ -20,7 +20,7 @@ from tests.support.wire_upstream import WireUpstream
 # The upstream's account is as large as it may be told to be: what is measured is the work, not the waiting for a slot.
 _AMPLE = {"HIAPI_IN_FLIGHT": "1000", "HIAPI_REQUESTS_PER_MINUTE": "60000"}
 
-ARCHITECTURE = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
+ARCHITECTURE = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}[platform.machine()]
 PEER_TABLE, PEER_KEYS = "peer-tasks", "peer-idempotency"
 
 
@@ -33,11 +33,6 @@ class Bench:
     peer: Path
     trimmed_peer: Path
     progress: Callable[[str], None]
-
-    @property
-    def has_admission(self) -> bool:
-        """Whether tasks wait for slots at their upstream's account."""
-        return (self.built / "CommonLayer" / "python" / "darkroom" / "domain" / "admission.py").exists()
 
     @contextmanager
     def world(

@@ -94,9 +94,14 @@ class Child:
         self._ask({"ask": "watch"})
 
     def items(self) -> dict[str, float]:
-        """Seconds of processor time by what they went to, since `watch`."""
+        """Seconds of processor time by what they went to, since `watch`; `outer › inner` is counted in `outer` too."""
         seconds: dict[str, float] = self._ask({"ask": "items"})
         return seconds
+
+    def modules(self) -> list[str]:
+        """What has been imported by now."""
+        names: list[str] = self._ask({"ask": "modules"})
+        return names
 
     def peak_kb(self) -> int:
         """The largest resident size since it was last forgotten."""

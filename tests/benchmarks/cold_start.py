@@ -18,6 +18,17 @@ from tests.support.tools import lambda_python
 GOALS = {"receive_callback": 0.50, "api": 0.70, "reconcile_tasks": 0.55, "work_tasks": 0.55}
 _ROUNDS = 7
 _M = 1e6
+HEAD = [
+    "INIT",
+    "M instr.",
+    "above bare / peer",
+    "all / peer",
+    "above bare / trimmed peer",
+    "all / trimmed peer",
+    "wall ms",
+    "wall / bare",
+    "wall / peer",
+]
 
 
 def cold_start(bench: Bench) -> Section:
@@ -85,37 +96,48 @@ def _first_answers(world: World) -> dict[str, float]:
 
 def _section(counted: dict[str, int], trimmed: int, walls: dict[str, float], first: dict[str, float]) -> Section:
     peer, bare = counted["handler"], counted["bare"]
-    figures = [_ratio(name, counted[name], peer, bare, goal) for name, goal in GOALS.items()]
-    first_answer = Figure(name="api, first answer included / peer", ours=first["api"] / first["peer"], peer=1.0)
+    figures = [
+        figure
+        for name, goal in GOALS.items()
+        for figure in (
+            _ratio(f"{name}, INIT above a function that does nothing / peer", counted[name] - bare, peer - bare, goal=goal),
+            _ratio(f"{name}, all of INIT / peer", counted[name], peer, floor=bare / peer, goal=goal),
+        )
+    ]
     names = {"handler": "full Powertools", "bare": "a function that does nothing"}
-    rows = [["", "M instr.", "above bare / peer", "/ peer", "/ trimmed peer", "wall ms", "wall / bare"]]
+    rows = [HEAD]
     for name, count in counted.items():
+        above = count - bare
+        ratios = (above / (peer - bare), count / peer, above / (trimmed - bare), count / trimmed)
+        wall = walls[name]
         rows.append(
             [
                 names.get(name, name),
                 f"{count / _M:,.1f}",
-                f"{(count - bare) / (peer - bare):.3f}",
-                f"{count / peer:.3f}",
-                f"{count / trimmed:.3f}",
-                f"{walls[name]:.0f}",
-                f"{walls[name] / walls['bare']:.1f}",
+                *(f"{ratio:.3f}" for ratio in ratios),
+                f"{wall:.0f}",
+                f"{wall / walls['bare']:.1f}",
+                f"{wall / walls['handler']:.2f}",
             ]
         )
     return Section(
         title="Cold start",
         about=(
             "Instructions from exec to the first request for work, through awslambdaric, on the artefacts of `sam build` "
-            "(valgrind's cachegrind, PYTHONHASHSEED=0: repeats agree to four digits). What Python and the runtime client need "
-            "before they come to us, a function that does nothing, is taken off both sides of the judged ratio. The peer is one "
-            "handler with Logger, Metrics, Tracer, resolver with validation, parser, idempotency and a boto3 resource; its "
-            "layer is made by our own recipe, compiled alike, with its packages as pip installs them. In the column *trimmed "
-            "peer* it was cut down as ours is. Our functions open their connections to AWS during INIT; the peer does not."
+            "(valgrind's cachegrind, PYTHONHASHSEED=0: repeats agree to four digits). The peer is one handler with Logger, "
+            "Metrics, Tracer, resolver with validation, parser, idempotency and a boto3 resource; its layer is made by our own "
+            "recipe, compiled alike, with its packages as pip installs them. The goals were set for what the code adds, so the "
+            "first figure of each function is the one that they judge: what Python and the runtime client need before they "
+            "come to us, a function that does nothing, is taken off both sides. The second one takes nothing off, and must keep "
+            "to the same goal. Against the *trimmed peer*, cut down as our layer is, see the table: much of the difference is "
+            "the trimming, which anybody may do. Nobody opens a connection during INIT: the first request does, which is why "
+            "the first answer is told too."
         ),
-        figures=[*figures, first_answer],
+        figures=[*figures, _ratio("api, INIT and the first answer / peer", first["api"], first["peer"])],
         tables=[rows],
         notes=[f"The trimmed peer needs {trimmed / _M:,.1f} M instructions. Wall clock is told, never judged."],
     )
 
 
-def _ratio(name: str, ours: int, peer: int, bare: int, goal: float) -> Figure:
-    return Figure(name=f"{name}, INIT / peer", ours=(ours - bare) / (peer - bare), peer=1.0, floor=0.0, goal=goal, digits=3)
+def _ratio(name: str, ours: float, peer: float, *, floor: float = 0.0, goal: float | None = None) -> Figure:
+    return Figure(name=name, ours=ours / peer, peer=1.0, floor=floor, goal=goal, digits=4)

@@ -2,21 +2,18 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
-
-import pytest
 
 from local.template import read_template
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.child import Child
 from tests.benchmarks.figures import Figure, Plot, Section
+from tests.benchmarks.in_process import pipeline
 from tests.benchmarks.orders import Orders
 from tests.benchmarks.prices import DATE, PER_UNIT, SOURCES, WAITS, Usage, gb_seconds
 from tests.benchmarks.svg import bars
 from tests.benchmarks.variants import IDEMPOTENT, VARIANTS
 from tests.benchmarks.warm_path import per_task
-from tests.budgets.driven import driven
-from tests.budgets.scenarios import SCENARIOS, SLOT_READS, SLOT_WRITES, Cost, measure
+from tests.budgets.scenarios import SCENARIOS, Cost, Scenario, measure
 
 GOAL, GOAL_WITH_KEY = 14.0, 16.0
 """Without admission and key; with both."""
@@ -43,11 +40,12 @@ def costs(bench: Bench) -> Section:
     bench.progress("cost: instructions and log bytes")
     with bench.world() as world:
         ours = _usage(Orders.of_ours(world), measured["happy path"])
+        with_key = _usage(Orders.of_ours(world, keyed=True), measured["with an Idempotency-Key"])
         peer = _usage(Orders.of_peer(world), None)
-    key = measured["with an Idempotency-Key"].write - measured["happy path"].write
-    with_key = replace(ours, write_units=ours.write_units + key)
+    # In a table of its own: nobody's row of an account stands in it.
+    with bench.world() as world:
+        unlimited = _usage(Orders.of_ours_without_admission(world), None).dollars_per_million()
     everybody = {"Darkroom": ours, "Darkroom, with an Idempotency-Key": with_key, IDEMPOTENT: peer, **VARIANTS}
-    unlimited = _without_slots(ours).dollars_per_million()
     dollars = {name: usage.dollars_per_million() for name, usage in everybody.items()}
     floor = dollars["the least there can be"]
     return Section(
@@ -57,23 +55,31 @@ def costs(bench: Bench) -> Section:
             f"million tasks. Assumed alike for everybody: {WAITS.table_call * 1000:g} ms for a call to the table, "
             f"{WAITS.upstream_post * 1000:g} ms for the upstream's POST, {WAITS.two_megabytes_in_and_out * 1000:g} ms to bring a "
             "picture of 2 MB home, 30 s of generation, no reads of the status. Memory sizes are the template's, instructions and "
-            "log bytes measured; access logs are in."
+            "log bytes measured; access logs are in.\n\n"
+            "The goals of the units are the budget that was set before the project began: 7 write units for a task, one more "
+            "with a key and one with a long request, 2 for the slot or 4 for one that is waited for, 3 for a look; 1 read unit, "
+            "and a half for a caller's key that is not in the cache. It grants slots and rates no reads. What it does not speak "
+            "of has no goal. tests/budgets keeps the numbers themselves, exactly."
         ),
         figures=[
-            Figure(name="without slots and rates", unit="$/M", ours=unlimited, peer=dollars[IDEMPOTENT], floor=floor, goal=GOAL),
-            Figure(name="with them", unit="$/M", ours=dollars["Darkroom"], peer=dollars[IDEMPOTENT], floor=floor),
             Figure(
-                name="and with an Idempotency-Key",
+                name="dollars without slots and rates",
+                unit="$/M",
+                ours=unlimited,
+                peer=dollars[IDEMPOTENT],
+                floor=floor,
+                goal=GOAL,
+            ),
+            Figure(name="dollars with them", unit="$/M", ours=dollars["Darkroom"], peer=dollars[IDEMPOTENT], floor=floor),
+            Figure(
+                name="dollars with them and an Idempotency-Key",
                 unit="$/M",
                 ours=dollars["Darkroom, with an Idempotency-Key"],
                 peer=dollars[IDEMPOTENT],
                 floor=floor,
                 goal=GOAL_WITH_KEY,
             ),
-            *(
-                Figure(name=f"write units: {one.name}", ours=measured[one.name].write, goal=one.cost.write, digits=0)
-                for one in SCENARIOS
-            ),
+            *(figure for one in SCENARIOS for figure in _units(one, measured[one.name])),
         ],
         tables=[_scenarios(measured), _bills(everybody), _prices()],
         notes=[
@@ -92,26 +98,26 @@ def costs(bench: Bench) -> Section:
     )
 
 
-def _without_slots(usage: Usage) -> Usage:
-    """What admission takes taken off: two calls that write and two that read, and the time they wait."""
-    reads, writes = usage.read_units - SLOT_READS, usage.write_units - SLOT_WRITES
-    memory = {one.folder: one.memory_mb for one in read_template().functions.values()}
-    waited = sum(memory[one] / 1024 for one in ("api", "receive_callback")) * 2 * WAITS.table_call
-    return replace(usage, read_units=reads, write_units=writes, gb_seconds=usage.gb_seconds - waited)
+def _units(scenario: Scenario, cost: Cost) -> list[Figure]:
+    """Beside what the budget grants, not beside what tests/budgets finds today: that one is always met."""
+    granted = scenario.granted
+    return [
+        Figure(name=f"write units: {scenario.name}", ours=cost.write, goal=granted.write, digits=0),
+        Figure(name=f"read units: {scenario.name}", ours=cost.read, goal=granted.read, digits=1),
+    ]
 
 
 def _alone(name: str) -> Cost:
     """What the scenario costs in a warm environment of its own."""
     (scenario,) = (one for one in SCENARIOS if one.name == name)
-    with pytest.MonkeyPatch.context() as patch, driven(patch.setattr, patch.setenv) as darkroom:
-        darkroom.warm_up()
+    with pipeline() as darkroom:
         return measure(darkroom, scenario)
 
 
 def _usage(orders: Orders, cost: Cost | None) -> Usage:
     """What one order and its callback use; `cost`: the units, where they are known exactly."""
     world = orders.world
-    log = world.bench.folder / f"log-{orders.packages[0].name}"
+    log = world.bench.folder / f"log-{orders.name}"
     with Child(orders.packages, log=log) as child:
         orders.run(child, 2)
         before = world.aws.meter

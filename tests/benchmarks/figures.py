@@ -48,7 +48,10 @@ class Plot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """One part of the page. `about` says how it was measured and who the peer is; `tables` are further ones, with a head."""
+    """One part of the page. `about` says how it was measured and who the peer is; `tables` are further ones, with a head.
+
+    `failed`: nothing could be measured, and `about` says why.
+    """
 
     title: str
     about: str
@@ -56,7 +59,10 @@ class Section:
     tables: Sequence[Sequence[Sequence[str]]] = ()
     plots: Sequence[Plot] = ()
     notes: Sequence[str] = field(default_factory=tuple)
+    failed: bool = False
 
     @property
-    def missed(self) -> list[Figure]:
-        return [one for one in self.figures if one.verdict == "MISSED"]
+    def missed(self) -> list[str]:
+        """Names of figures beyond their goals; nothing that was not measured is taken for met."""
+        missed = [f"{self.title}: {one.name}" for one in self.figures if one.verdict == "MISSED"]
+        return [f"{self.title}: not measured", *missed] if self.failed else missed

@@ -17,21 +17,30 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """Two handlers, and how they are asked."""
+    """Two handlers, and how they are asked; `name` tells what is measured of them from what is measured of others."""
 
+    name: str
     world: World
     packages: Sequence[Package]
     keyed: bool
 
     @classmethod
-    def of_ours(cls, world: World) -> "Orders":
-        """Without an Idempotency-Key, which is the client's choice."""
-        return cls(world, (world.ours("api"), world.ours("receive_callback")), keyed=False)
+    def of_ours(cls, world: World, *, keyed: bool = False) -> "Orders":
+        """An Idempotency-Key is the client's choice."""
+        name = "ours-keyed" if keyed else "ours"
+        return cls(name, world, (world.ours("api"), world.ours("receive_callback")), keyed=keyed)
+
+    @classmethod
+    def of_ours_without_admission(cls, world: World) -> "Orders":
+        """Every task has a slot at once and hands nothing on."""
+        orders = cls.of_ours(world)
+        packages = [one.with_env(BENCHMARK_ADMISSION="none") for one in orders.packages]
+        return cls("ours-unlimited", world, packages, keyed=False)
 
     @classmethod
     def of_peer(cls, world: World) -> "Orders":
-        """With one, because Powertools' idempotency needs it."""
-        return cls(world, (world.peer(), world.peer(handler="app.callback")), keyed=True)
+        """With a key, because Powertools' idempotency needs it."""
+        return cls("peer", world, (world.peer(), world.peer(handler="app.callback")), keyed=True)
 
     def create(self, child: Child, *, to: str | None = None) -> Any:
         """The answer to a new order; `to`: another handler gets it instead."""

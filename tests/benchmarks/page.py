@@ -12,33 +12,37 @@ from tests.support.tools import lambda_python, run
 _INTRODUCTION = """# What it costs, measured
 
 Written by `make bench` on {date}; do not edit. Machine: {machine}, {processors} processors, with a load of {load} when it began;
-Python {python}.
+Python {python}. It took {minutes} minutes.
 
-Counts (units, requests, instructions, bytes) repeat exactly or to four digits and are what goals are set for. Milliseconds
-depend on the machine and are only told. The exact ones are also kept by tests/budgets in every test run. A goal that is missed
-says so.
+Counts (units, requests, instructions, bytes) repeat exactly or to four digits and are what goals are set for. Times depend on the
+machine and on what else it does: they are told, and judged only beside an ideal of the same run, and for a poll. Exact counts
+are also kept by tests/budgets in every test run. A goal that is missed says so.
 """
 
 
-def write_page(folder: Path, sections: Sequence[Section], *, load: float) -> None:
-    """Replace performance.md below `folder`, and the plots in performance/; `load` is how busy the machine was before."""
+def write_page(folder: Path, sections: Sequence[Section], *, load: float, minutes: float) -> None:
+    """Replace performance.md below `folder`, and the plots in performance/.
+
+    `load` is how busy the machine was before, `minutes` is how long everything took.
+    """
     plots = folder / "performance"
     plots.mkdir(exist_ok=True)
-    parts = [_introduction(load), _missed(sections), *map(_section, sections)]
+    parts = [_introduction(load, minutes), _missed(sections), *map(_section, sections)]
     (folder / "performance.md").write_text("\n".join(parts))
     for plot in (plot for section in sections for plot in section.plots):
         (plots / plot.file).write_text(plot.svg)
 
 
-def _introduction(load: float) -> str:
+def _introduction(load: float, minutes: float) -> str:
     python = run(lambda_python(), "-c", "import platform; print(platform.python_version())").strip()
     machine = f"{platform.system()} {platform.machine()}"
     date = datetime.now(UTC).strftime("%Y-%m-%d")
-    return _INTRODUCTION.format(date=date, machine=machine, processors=os.cpu_count() or 1, python=python, load=f"{load:.1f}")
+    told = {"load": f"{load:.1f}", "minutes": f"{minutes:.0f}"}
+    return _INTRODUCTION.format(date=date, machine=machine, processors=os.cpu_count() or 1, python=python, **told)
 
 
 def _missed(sections: Sequence[Section]) -> str:
-    missed = [f"* {section.title}: {figure.name}" for section in sections for figure in section.missed]
+    missed = [f"* {one}" for section in sections for one in section.missed]
     return "\n".join(["**Goals missed:**", "", *missed, ""]) if missed else "Every goal is met.\n"
 
 

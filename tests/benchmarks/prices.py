@@ -77,11 +77,11 @@ WAITS = Waits()
 MS_PER_MILLION_INSTRUCTIONS = 0.18
 """Of a whole processor, as measured on the machine where the goals were set."""
 
-_MB_OF_A_PROCESSOR = 1769
+MB_OF_A_PROCESSOR = 1769
 """So many megabytes of a function come with one processor (Lambda Developer Guide, "Memory")."""
 
 
 def gb_seconds(*, memory_mb: int, million_instructions: float, waiting_s: float) -> float:
     """What an invocation is billed for: its waiting, and its work at the share of a processor that its memory brings."""
-    work_s = million_instructions * MS_PER_MILLION_INSTRUCTIONS / 1000 / min(1.0, memory_mb / _MB_OF_A_PROCESSOR)
+    work_s = million_instructions * MS_PER_MILLION_INSTRUCTIONS / 1000 / min(1.0, memory_mb / MB_OF_A_PROCESSOR)
     return memory_mb / 1024 * (waiting_s + work_s)

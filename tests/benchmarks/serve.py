@@ -3,12 +3,14 @@
     python serve.py api=FOLDER/app.py:handler receive_callback=FOLDER/app.py:handler
 
 Each line of standard input is a question in JSON, each line of standard output its answer; what the handlers print is kept aside.
+With BENCHMARK_ADMISSION=none in its environment, every task has a slot at once and hands nothing on.
 """
 
 import importlib.util
 import json
 import os
 import sys
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -43,6 +45,16 @@ def load(where: str, name: str) -> Handler:
     return handler
 
 
+def admit_everybody() -> None:
+    """Before the handlers import them: what is left of a task is its cost without slots and rates."""
+    from darkroom.domain.admission import Slot
+    from darkroom.usecases import admit_task
+
+    admission: Any = admit_task
+    admission.take_slot = lambda *_, **__: Slot(at=0.0)
+    admission.hand_on = lambda *_, **__: None
+
+
 def peak_kb() -> int:
     """The largest resident size since it was last forgotten."""
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -55,32 +67,63 @@ def forget_peak() -> int:
 
 
 class Items:
-    """Processor time of this process by what it went to: each call to AWS by its operation, and requests to the upstream."""
+    """Processor time of this process by what it went to: each call to AWS by operation and row, and requests to the upstream.
+
+    What a call makes other calls for is a part of it, told as `outer › inner` and counted in both.
+    """
 
     def __init__(self) -> None:
         self.seconds: defaultdict[str, float] = defaultdict(float)
+        self._open = threading.local()
 
     def watch(self) -> None:
-        """From now on; a call inside another one counts for the outer one only."""
+        """From now on."""
         import botocore.client
         import httpx
 
+        from darkroom.adapters.upstreams.hiapi import HiApi
+
         aws: Any = botocore.client.BaseClient
-        upstream: Any = httpx.Client
-        aws._make_api_call = self._timed(aws._make_api_call, str)
-        upstream.send = self._timed(upstream.send, lambda request: f"upstream {request.method}")
+        wire: Any = httpx.Client
+        upstream: Any = HiApi
+        aws._make_api_call = self._timed(aws._make_api_call, call_to_aws)
+        wire.send = self._timed(wire.send, lambda asked, **_: f"{asked.method} on the wire")
+        upstream.submit = self._timed(upstream.submit, lambda *_, **__: "upstream POST")
+        upstream.look = self._timed(upstream.look, lambda *_, **__: "upstream GET")
 
-    def _timed(self, work: Callable[..., Any], name: Callable[[Any], str]) -> Callable[..., Any]:
-        """`work`, whose first argument after the object says what it is."""
+    def _timed(self, work: Callable[..., Any], name: Callable[..., str]) -> Callable[..., Any]:
+        """`work`, a method whose arguments say what it is."""
 
-        def call(this: Any, first: Any, *args: Any, **kwargs: Any) -> Any:
+        def call(this: Any, *args: Any, **kwargs: Any) -> Any:
+            outer = getattr(self._open, "name", "")
+            self._open.name = name(*args, **kwargs)
+            item = f"{outer} › {self._open.name}" if outer else self._open.name
             began = time.thread_time()
             try:
-                return work(this, first, *args, **kwargs)
+                return work(this, *args, **kwargs)
             finally:
-                self.seconds[name(first)] += time.thread_time() - began
+                self.seconds[item] += time.thread_time() - began
+                self._open.name = outer
 
         return call
+
+
+def call_to_aws(operation: str, asked: Any) -> str:
+    """The operation and the kind of row that it is about; of a task's row, its phase."""
+    row = asked.get("Item") or asked.get("Key") or {}
+    if not isinstance(row, dict):
+        return operation
+    if str(row.get("pk", {}).get("S", "")).startswith("account#"):
+        return f"{operation}, account"
+    kind = row.get("sk", {}).get("S", "")
+    if kind == "state":
+        kind = f"task {row['phase']['S']}" if "phase" in row else "task"
+    return f"{operation}, {kind}" if kind else _query(operation, asked)
+
+
+def _query(operation: str, asked: Any) -> str:
+    first = str(next(iter(asked.get("ExpressionAttributeValues", {}).values()), {}).get("S", ""))
+    return f"{operation}, account" if first.startswith("account#") else operation
 
 
 def serve(handlers: dict[str, Handler], answers: Any) -> None:
@@ -92,6 +135,7 @@ def serve(handlers: dict[str, Handler], answers: Any) -> None:
         "cpu": time.process_time,
         "watch": items.watch,
         "items": lambda: items.seconds,
+        "modules": lambda: sorted(sys.modules),
     }
     for line in sys.stdin:
         question = json.loads(line)
@@ -104,6 +148,8 @@ def serve(handlers: dict[str, Handler], answers: Any) -> None:
 def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     sys.stdout = open(os.environ.get("BENCHMARK_LOG", os.devnull), "w")  # noqa: SIM115  (open to the end)
+    if os.environ.get("BENCHMARK_ADMISSION") == "none":
+        admit_everybody()
     handlers = {name: load(where, name) for name, _, where in (one.partition("=") for one in sys.argv[1:])}
     answers.write('"ready"\n')
     answers.flush()

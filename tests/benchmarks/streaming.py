@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from tests.benchmarks.bench import Bench, World
 from tests.benchmarks.child import Child, Package
@@ -11,7 +12,6 @@ from tests.benchmarks.svg import lines
 
 _MB = 1_000_000
 SIZES_MB = (1, 30, 100, 300)
-_PEER_SIZES_MB = (1, 30, 100)
 _SOAK, _SOAK_MB = 60, 10
 _LINK_MB_S, _LINK_MB = 20, 60
 _FUNCTION_MB = 256
@@ -22,24 +22,40 @@ def streaming(bench: Bench) -> Section:
     with bench.world() as world:
         ours, peer = _large(Orders.of_ours(world)), Orders.of_peer(world)
         peaks = {size: _peak(world, ours, size) for size in SIZES_MB}
-        peer_peaks = {size: _peak(world, peer, size) for size in _PEER_SIZES_MB}
+        peer_peaks = {size: _peak(world, peer, size) for size in SIZES_MB}
         bench.progress(f"streaming: {_SOAK} pictures in one process")
         growth = _soak(ours)
         uploads, expects = _uploads(world, ours)
     bench.progress("streaming: two slow links")
     wall, peer_wall = (_throttled(bench, of) for of in (Orders.of_ours, Orders.of_peer))
+    above, whole = peaks[300]
     slower = _LINK_MB / _LINK_MB_S
     return Section(
         title="Streaming a picture",
         about=(
             "Through the callback handler, each size in a process of its own that has stored a picture of 1 MB before; peak "
-            "resident memory from /proc. The peer keeps each picture in memory while it stores it. The slow links carry "
-            f"{_LINK_MB_S} MB/s each, the picture has {_LINK_MB} MB."
+            "resident memory from /proc. The peer keeps each picture in memory while it stores it. The floor of the whole "
+            f"peak is our process before the picture. The slow links carry {_LINK_MB_S} MB/s each, the picture has {_LINK_MB} MB."
         ),
         figures=[
-            *(_growth(size, above, peer_peaks.get(size)) for size, (above, _) in peaks.items()),
-            Figure(name="whole peak, 300 MB / 1 MB", ours=peaks[300][1] / peaks[1][1], floor=1.0, goal=1.05, digits=3),
-            Figure(name="whole peak, 300 MB", unit="MB", ours=peaks[300][1] / 1000, goal=_FUNCTION_MB, digits=0),
+            *(_growth(size, above, peer_peaks[size][0]) for size, (above, _) in peaks.items()),
+            Figure(
+                name="whole peak, 300 MB / 1 MB",
+                ours=peaks[300][1] / peaks[1][1],
+                peer=peer_peaks[300][1] / peer_peaks[1][1],
+                floor=1.0,
+                goal=1.05,
+                digits=3,
+            ),
+            Figure(
+                name="whole peak, 300 MB",
+                unit="MB",
+                ours=whole / 1000,
+                peer=peer_peaks[300][1] / 1000,
+                floor=(whole - above) / 1000,
+                goal=_FUNCTION_MB,
+                digits=0,
+            ),
             Figure(
                 name=f"growth over {_SOAK} pictures of {_SOAK_MB} MB", unit="MB", ours=growth / 1000, floor=0, goal=2, digits=1
             ),
@@ -65,15 +81,15 @@ def streaming(bench: Bench) -> Section:
     )
 
 
-def _growth(size: int, above_kb: int, peer: tuple[int, int] | None) -> Figure:
-    peer_mb = peer[0] / 1000 if peer else None
-    return Figure(name=f"peak above start, {size} MB", unit="MB", ours=above_kb / 1000, peer=peer_mb, floor=0, goal=5, digits=1)
+def _growth(size: int, above_kb: int, peer_kb: int) -> Figure:
+    mb = {"ours": above_kb / 1000, "peer": peer_kb / 1000}
+    return Figure(name=f"peak above start, {size} MB", unit="MB", floor=0, goal=5, digits=1, **mb)
 
 
 def _large(orders: Orders) -> Orders:
     """The same with a deployment that takes pictures of up to a gigabyte."""
     packages: Sequence[Package] = [one.with_env(DARKROOM_MAX_IMAGE_BYTES=str(1024 * _MB)) for one in orders.packages]
-    return Orders(orders.world, packages, keyed=orders.keyed)
+    return replace(orders, packages=packages)
 
 
 def _peak(world: World, orders: Orders, size_mb: int) -> tuple[int, int]:
@@ -89,12 +105,11 @@ def _peak(world: World, orders: Orders, size_mb: int) -> tuple[int, int]:
 
 
 def _soak(orders: Orders) -> int:
-    """KB by which the peak rises from the tenth picture to the last."""
+    """KB by which the peak of so many pictures lies above what the process had after a first one."""
     with Child(orders.packages) as child:
-        for _ in range(10):
-            _store(child, orders, _SOAK_MB)
-        before = child.peak_kb()
-        for _ in range(_SOAK - 10):
+        _store(child, orders, _SOAK_MB)
+        before = child.forget_peak()
+        for _ in range(_SOAK):
             _store(child, orders, _SOAK_MB)
         return child.peak_kb() - before
 

@@ -5,6 +5,7 @@ from html import escape
 
 _WIDTH, _LEFT, _TOP, _ROW = 720, 250, 48, 26
 _INK, _GRID = "#57606a", "#d0d7de"
+_NAMES_IN_A_ROW = 2
 _COLOURS = ("#0969da", "#bf8700", "#8250df", "#1a7f37", "#cf222e")
 _STYLE = f'font-family="system-ui, sans-serif" font-size="13" fill="{_INK}"'
 
@@ -27,7 +28,8 @@ def bars(title: str, values: Mapping[str, float], *, unit: str, marked: Sequence
 
 def lines(title: str, series: Mapping[str, Sequence[Point]], *, x: str, y: str) -> str:
     """A line for each series, from zero; `x` and `y` name the axes."""
-    height, bottom, right = 340, 286, _WIDTH - 24
+    bottom, right = 286, _WIDTH - 24
+    height = bottom + 60 + (len(series) - 1) // _NAMES_IN_A_ROW * 20
     points = [point for one in series.values() for point in one]
     widest, highest = max(at for at, _ in points) or 1, max(value for _, value in points) or 1
 
@@ -46,7 +48,9 @@ def lines(title: str, series: Mapping[str, Sequence[Point]], *, x: str, y: str) 
         colour = _COLOURS[number % len(_COLOURS)]
         drawn = " ".join(map(place, one))
         parts.append(f'<polyline points="{drawn}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        parts.append(f'<text x="{72 + number * 220}" y="{height - 8}" fill="{colour}">— {escape(name)}</text>')
+        row, column = divmod(number, _NAMES_IN_A_ROW)
+        left, line = 72 + column * 300, bottom + 50 + row * 20
+        parts.append(f'<text x="{left}" y="{line}" fill="{colour}">— {escape(name)}</text>')
     parts.append(f'<text x="{right}" y="{bottom + 34}" text-anchor="end">{escape(x)}</text>')
     parts.append(f'<text x="8" y="{_TOP - 4}">{escape(y)}</text>')
     return _page(title, parts, height=height)

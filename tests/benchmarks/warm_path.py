@@ -2,14 +2,17 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 from tests.benchmarks.bench import Bench, World
 from tests.benchmarks.child import Child, cachegrind, instructions
 from tests.benchmarks.figures import Figure, Section
 from tests.benchmarks.orders import Orders
 from tests.benchmarks.peers.litellm import Proxy, measure_proxy
+from tests.support.metered_world import TABLE
 
 GOAL_M, GOAL_WITH_ADMISSION_M = 36.0, 45.0
+_FLOOR_M = 4.1
 _FEW, _MANY, _WARM = 5, 30, 5
 _CPU_TASKS = 200
 _M = 1e6
@@ -18,8 +21,17 @@ _M = 1e6
 def warm_path(bench: Bench) -> Section:
     """Instructions by difference, processor time and connections; ours, the peer's."""
     bench.progress("warm path: instructions")
-    with bench.world() as world, bench.world() as other, ThreadPoolExecutor(2) as pool:
-        ours, peer = pool.map(per_task, (Orders.of_ours(world), Orders.of_peer(other)))
+    with ExitStack() as stack:
+        world, other, free, keyed = (stack.enter_context(bench.world()) for _ in range(4))
+        everybody = (
+            Orders.of_ours(world),
+            Orders.of_peer(other),
+            Orders.of_ours_without_admission(free),
+            Orders.of_ours(keyed, keyed=True),
+        )
+        with ThreadPoolExecutor(2) as pool:
+            ours, peer, unlimited, with_key = pool.map(per_task, everybody)
+        _check_that_no_slot_was_asked_for(free)
     bench.progress("warm path: processor time and connections")
     with bench.world() as world:
         cpu = {name: cpu_ms(orders) for name, orders in _everybody(world).items()}
@@ -35,11 +47,22 @@ def warm_path(bench: Bench) -> Section:
         about=(
             "One task, order and callback with a picture of 100 KB, both handlers in one process on Lambda's Python with the "
             f"built layers. Instructions by difference, N = {_MANY} less N = {_FEW}. The peer has Powertools' idempotency on "
-            "both handlers; it keeps no list of tasks, has no index for it and no second look at anything."
+            "both handlers; it keeps no list of tasks, has no index for it, no second look at anything and no limits to keep. "
+            "Without slots and rates: every task has a slot at once and hands nothing on. LiteLLM's proxy is measured in another "
+            "way: as a server under load, eight requests at a time over HTTP, in the processor time of all its processes as the "
+            "kernel counts it, where a handler is called with its event, one after the other, and its server is Lambda's."
         ),
         figures=[
-            Figure(name="M instructions per task", ours=whole, peer=whole_peer, floor=4.1, goal=_goal(bench), digits=1),
-            Figure(name="… of which the order", ours=create, peer=peer["create"], digits=1),
+            _instructions("M instructions per task, without slots and rates", sum(unlimited.values()), whole_peer, GOAL_M),
+            _instructions("M instructions per task, with them", whole, whole_peer, GOAL_WITH_ADMISSION_M),
+            Figure(
+                name="M instructions per task, with them and an Idempotency-Key",
+                ours=sum(with_key.values()),
+                peer=whole_peer,
+                floor=_FLOOR_M,
+                digits=1,
+            ),
+            Figure(name="… of which the order, with slots and rates alone", ours=create, peer=peer["create"], digits=1),
             Figure(name="… of which the callback", ours=whole - create, peer=whole_peer - peer["create"], digits=1),
             Figure(name="CPU per task", unit="ms", ours=sum(cpu["ours"]), peer=sum(cpu["peer"])),
             *_beside_proxy(sum(cpu["ours"]), proxy),
@@ -53,9 +76,14 @@ def warm_path(bench: Bench) -> Section:
     )
 
 
-def _goal(bench: Bench) -> float:
-    """Slots and rates have a price of their own: two writes more."""
-    return GOAL_WITH_ADMISSION_M if bench.has_admission else GOAL_M
+def _instructions(name: str, ours: float, peer: float, goal: float) -> Figure:
+    return Figure(name=name, ours=ours, peer=peer, floor=_FLOOR_M, goal=goal, digits=1)
+
+
+def _check_that_no_slot_was_asked_for(world: World) -> None:
+    """Otherwise the figure without slots and rates would say too much, or nothing."""
+    asked = [pk for pk, _ in world.aws.tables[TABLE].items if pk.startswith("account#")]
+    assert not asked, f"admission was to be left out and wrote {asked}"
 
 
 def _beside_proxy(cpu_ms: float, proxy: Proxy | str) -> list[Figure]:
@@ -79,7 +107,7 @@ def _everybody(world: World) -> dict[str, Orders]:
 
 def per_task(orders: Orders) -> dict[str, float]:
     """Millions of instructions of the order and of the callback; counted once per run, whoever asks."""
-    known = orders.world.bench.folder / f"warm-{orders.packages[0].name}.json"
+    known = orders.world.bench.folder / f"warm-{orders.name}.json"
     if not known.exists():
         known.write_text(json.dumps(_count(orders)))
     work: dict[str, float] = json.loads(known.read_text())
@@ -98,7 +126,7 @@ def _count(orders: Orders) -> dict[str, float]:
 
 def _run(orders: Orders, tasks: int, *, orders_only: int = 0) -> int:
     """Instructions of a process that sees `tasks` whole tasks, and orders alone."""
-    file = orders.world.bench.folder / f"warm-{orders.packages[0].name}-{tasks}-{orders_only}"
+    file = orders.world.bench.folder / f"warm-{orders.name}-{tasks}-{orders_only}"
     with Child(orders.packages, tool=cachegrind(file)) as child:
         orders.run(child, tasks)
         for _ in range(orders_only):
@@ -108,7 +136,7 @@ def _run(orders: Orders, tasks: int, *, orders_only: int = 0) -> int:
 
 def _idle(orders: Orders, tasks: int) -> int:
     """Instructions of a process that is given the events of so many tasks and does nothing with them."""
-    bare, file = orders.world.bare(), orders.world.bench.folder / f"warm-{orders.packages[0].name}-bare-{tasks}"
+    bare, file = orders.world.bare(), orders.world.bench.folder / f"warm-{orders.name}-bare-{tasks}"
     with Child([*orders.packages[:1], bare]) as posting:
         orders.create(posting)
     with Child([bare], tool=cachegrind(file)) as child:
@@ -134,15 +162,15 @@ def cpu_ms(orders: Orders) -> tuple[float, float]:
 
 
 def _itemised(orders: Orders) -> list[list[str]]:
-    """Where the processor time of a task goes."""
+    """Where the processor time of a task goes: each call by its operation and row. `outer › inner` is a part of `outer`."""
     with Child(orders.packages) as child:
         orders.run(child, _WARM)
         child.watch()
         began = child.cpu_s()
         orders.run(child, _CPU_TASKS)
         whole, items = child.cpu_s() - began, child.items()
-    # The table's writes are four calls of one kind; the upload drags its download along.
-    told = {"our own code, logs, metrics, routing": whole - sum(items.values()), **dict(sorted(items.items()))}
+    outer = sum(one for name, one in items.items() if "›" not in name)
+    told = {"our own code, logs, metrics, routing": whole - outer, **dict(sorted(items.items()))}
     rows = [["CPU of one task went to", "ms", "share"]]
     return rows + [[name, f"{one / _CPU_TASKS * 1000:.2f}", f"{one / whole:.0%}"] for name, one in told.items()]
 

@@ -69,6 +69,7 @@ class Driven:
         self._ahead = 0.0
         services.clock = self.clock
         services.sleep = self.pass_time
+        services.jitter = lambda: 0.5
 
     def clock(self) -> float:
         return time.time() + self._ahead

@@ -6,7 +6,7 @@ A scenario costs what its task costs from the order to the end, alone in the tab
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.budgets.driven import Driven, Used
 from tests.support.loopback import Reply
@@ -30,6 +30,19 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Granted:
+    """Units of the table that the budget grants, which was set before anything was built; None: it does not say."""
+
+    write: float | None = None
+    read: float | None = None
+
+
+TASK = Granted(write=9, read=1)
+"""7 write units for a task, 2 for its slot."""
+LOOK = Granted(write=3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
     """`before` happens first and is not counted; `act` is. `ends` is the status that the task must have afterwards."""
 
@@ -38,6 +51,7 @@ class Scenario:
     cost: Cost
     before: Callable[[Driven], object] = lambda _: None
     ends: str | None = None
+    granted: Granted = Granted()
 
 
 def measure(darkroom: Driven, scenario: Scenario) -> Cost:
@@ -62,6 +76,17 @@ def cost_of(used: Used, *, sweeps: int) -> Cost:
         messages=used.aws.calls.get("SendMessage", 0),
         sweeps=sweeps,
     )
+
+
+def table_calls(darkroom: Driven) -> tuple[int, int]:
+    """Requests to the table of an order and of its callback, here and now."""
+    order = darkroom.used(darkroom.create)
+    callback = darkroom.used(lambda: darkroom.call_back(darkroom.succeed()))
+    return _table_calls(order), _table_calls(callback)
+
+
+def _table_calls(used: Used) -> int:
+    return sum(count for name, count in used.aws.calls.items() if not name.startswith("s3:"))
 
 
 def _plainly(darkroom: Driven, prompt: str | None = None, **headers: str) -> None:
@@ -128,13 +153,21 @@ def _full(darkroom: Driven) -> None:
     darkroom.create()
 
 
-def _waits(darkroom: Driven) -> None:
+def _waits(darkroom: Driven, *, minutes: int = 0) -> None:
     before = darkroom.upstream.last
     darkroom.create()
+    for _ in range(minutes):
+        darkroom.pass_time(60)
+        darkroom.tick()
+        darkroom.work()
     darkroom.upstream.succeed(before, picture_bytes=100_000)
     darkroom.call_back(before)
     darkroom.work()
     darkroom.call_back(darkroom.succeed())
+
+
+def _waits_long(darkroom: Driven) -> None:
+    _waits(darkroom, minutes=10)
 
 
 def _refused(darkroom: Driven) -> None:
@@ -173,38 +206,56 @@ def _after_the_key_cache(darkroom: Driven) -> None:
     darkroom.pass_time(61)
 
 
-SLOT_WRITES, SLOT_READS = 2.0, 0.5
-"""What admission takes of a task that finds a slot free: the account's row, written twice and read once, for half."""
-
 SCENARIOS = (
     # A slot taken and handed on: 2. Born: row, entry in both indexes; submitted; storing; closed, and out of the index of what
     # is due. Read: the account when the slot is taken, the task when its news comes.
-    Scenario(name="happy path", act=_plainly, ends="succeeded", cost=Cost(write=9, read=1.5, posts=1, uploads=1)),
-    Scenario(name="with an Idempotency-Key", act=_with_key, ends="succeeded", cost=Cost(write=10, read=1.5, posts=1, uploads=1)),
+    Scenario(name="happy path", act=_plainly, ends="succeeded", cost=Cost(write=9, read=1.5, posts=1, uploads=1), granted=TASK),
+    Scenario(
+        name="with an Idempotency-Key",
+        act=_with_key,
+        ends="succeeded",
+        cost=Cost(write=10, read=1.5, posts=1, uploads=1),
+        granted=replace(TASK, write=10),
+    ),
     Scenario(
         name="a long prompt",
         act=lambda darkroom: _plainly(darkroom, LONG_PROMPT),
         ends="succeeded",
         cost=Cost(write=11, read=1.5, posts=1, uploads=1),
+        granted=replace(TASK, write=10),
     ),
-    Scenario(name="replay of a known key", before=_with_key, act=_replay, cost=Cost(write=1, read=1)),
-    Scenario(name="repeated callback", before=_plainly, act=_repeat, cost=Cost(write=0, read=1)),
-    Scenario(name="failure", act=_failing, ends="failed", cost=Cost(write=8, read=1.5, posts=1)),
+    Scenario(name="replay of a known key", before=_with_key, act=_replay, cost=Cost(write=1, read=1), granted=Granted(write=1)),
+    Scenario(
+        name="repeated callback", before=_plainly, act=_repeat, cost=Cost(write=0, read=1), granted=Granted(write=0, read=1)
+    ),
+    Scenario(name="failure", act=_failing, ends="failed", cost=Cost(write=8, read=1.5, posts=1), granted=TASK),
     # The read looks for what the upstream said last, which the answer shows.
-    Scenario(name="refused by the upstream", act=_refused, ends="failed", cost=Cost(write=7, read=1.5, posts=1)),
+    Scenario(name="refused by the upstream", act=_refused, ends="failed", cost=Cost(write=7, read=1.5, posts=1), granted=TASK),
     # Look, the request for it, news, the worker's own lease on the row, closed: 3 + 1 + 1 + 1 + 2.
     Scenario(
         name="lost callback",
         act=_lost_callback,
         ends="succeeded",
         cost=Cost(write=14, read=4, posts=1, gets=1, uploads=1, messages=1, sweeps=1),
+        granted=Granted(write=9 + 3),
     ),
     # The index key moves, and a request is reserved. A look that finds the task a phase further on writes that down, for one
     # unit more.
     Scenario(
-        name="one look", before=_ordered_and_seen, act=_look, ends="running", cost=Cost(write=4, read=2.5, gets=1, sweeps=1)
+        name="one look",
+        before=_ordered_and_seen,
+        act=_look,
+        ends="running",
+        cost=Cost(write=4, read=2.5, gets=1, sweeps=1),
+        granted=LOOK,
     ),
-    Scenario(name="one look that sees progress", before=_ordered, act=_look, cost=Cost(write=5, read=2.5, gets=1, sweeps=1)),
+    Scenario(
+        name="one look that sees progress",
+        before=_ordered,
+        act=_look,
+        cost=Cost(write=5, read=2.5, gets=1, sweeps=1),
+        granted=LOOK,
+    ),
     # The queue's row twice, the row that says "submitting", its own handing on: 4 more than without admission. The other's
     # end is in here too: storing, handing on, closed, and out of the index: 4 writes, 2 reads and a picture.
     Scenario(
@@ -213,6 +264,17 @@ SCENARIOS = (
         act=_waits,
         ends="succeeded",
         cost=Cost(write=11 + 4, read=7.5 + 2, posts=1, uploads=2, messages=1),
+        granted=Granted(write=7 + 4 + 4, read=1 + 1),
+    ),
+    # As above, and ten sweeps: four looks at the other, of which one sees progress, and one at the task that waits. The
+    # other's end finds its next look near, and moves it: 2. A sweep reads 4 units more while anybody waits, however many.
+    Scenario(
+        name="a wait of ten minutes for a slot",
+        before=_full,
+        act=_waits_long,
+        ends="succeeded",
+        cost=Cost(write=15 + 4 * 4 + 1 + 4 + 2, read=59, posts=1, gets=4, uploads=2, messages=1, sweeps=10),
+        granted=Granted(write=15 + 5 * 3),
     ),
     # Beside the happy path: the account's pause and the new slot, another second for a message that came late, the queue's row
     # twice, a move of the index key (3), and the row that says "submitting" again.
@@ -223,7 +285,11 @@ SCENARIOS = (
         cost=Cost(write=18, read=10, posts=2, uploads=1, messages=1),
     ),
     Scenario(
-        name="with fallbacks in hand", act=_with_fallbacks, ends="succeeded", cost=Cost(write=9, read=1.5, posts=1, uploads=1)
+        name="with fallbacks in hand",
+        act=_with_fallbacks,
+        ends="succeeded",
+        cost=Cost(write=9, read=1.5, posts=1, uploads=1),
+        granted=TASK,
     ),
     # Beside the happy path: the next attempt, what it sends, that it is being sent; the request, which leaves the fuller row
     # and is read from its own; a slot for each attempt, and the pause that the 429 asks for.
@@ -246,5 +312,6 @@ SCENARIOS = (
         act=_plainly,
         ends="succeeded",
         cost=Cost(write=9, read=2, posts=1, uploads=1),
+        granted=replace(TASK, read=1.5),
     ),
 )

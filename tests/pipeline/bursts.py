@@ -1,4 +1,4 @@
-"""A burst of tasks through the local stack, against a simulator that keeps to limits: for the suite and for `make bench`."""
+"""A burst of tasks through the local stack, against a simulator that keeps to limits; `make bench` tells limits as it does."""
 
 import time
 from collections import Counter

@@ -3,11 +3,11 @@
 import ast
 import json
 import os
-import platform
 import runpy
 import sys
 import zipfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -16,6 +16,11 @@ import pytest
 from botocore import xform_name
 
 from local.template import read_template
+from tests.benchmarks.bench import ARCHITECTURE, Bench
+from tests.benchmarks.child import Child
+from tests.benchmarks.orders import PICTURE_BYTES, Orders
+from tests.benchmarks.reconciling import overdue
+from tests.support.metered_world import QUEUE, TABLE
 from tests.support.template import resources, source
 from tests.support.tools import ROOT, missing, python313, run
 
@@ -151,7 +156,7 @@ SETTINGS = ("TABLE", "BUCKET", "QUEUE_URL", "DEAD_LETTER_QUEUE_URL", "SECRET_ID"
 def test_an_initialised_function_has_loaded_no_more_than_it_needs(built: Built, folder: str) -> None:
     if sys.platform != "linux":
         missing("the built layers hold code for Linux")
-    base = built({"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()])
+    base = built(ARCHITECTURE)
     (function,) = (one for one in read_template().functions.values() if one.folder == folder)
     places = (base / function.id, *(base / layer / "python" for layer in LAYERS))
     env = {
@@ -166,6 +171,32 @@ def test_an_initialised_function_has_loaded_no_more_than_it_needs(built: Built, 
     loaded = run(python313(), "-s", "-c", "import app, sys; print(*sys.modules)", env=env).split()
 
     assert not DENIED[folder] & set(loaded)
+
+
+@pytest.fixture(scope="module")
+def loaded(built: Built, tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """The modules of each function that has answered: an order, its callback, a sweep that finds a picture, the job for it."""
+    if sys.platform != "linux":
+        missing("the built layers hold code for Linux")
+    nowhere = tmp_path_factory.mktemp("bench")
+    bench = Bench(nowhere, built(ARCHITECTURE), nowhere, nowhere, print)
+    with bench.world() as world, ExitStack() as stack:
+        orders = Orders.of_ours(world)
+        children = {folder: stack.enter_context(Child([world.ours(folder)])) for folder in DENIED}
+        orders.create(children["api"])
+        assert orders.finish(children["receive_callback"])["statusCode"] == 200
+        world.aws.tables[TABLE].load(overdue(world, 1))
+        world.upstream.succeed(world.upstream.last, picture_bytes=PICTURE_BYTES)
+        assert children["reconcile_tasks"].call("reconcile_tasks", {})["looked_at"] == 1
+        job = {"messageId": "1", "body": world.aws.queues[QUEUE].pop(), "attributes": {}}
+        assert children["work_tasks"].call("work_tasks", {"Records": [job]}) == {"batchItemFailures": []}
+        assert len(world.aws.objects) == 2
+        return {folder: set(child.modules()) for folder, child in children.items()}
+
+
+@pytest.mark.parametrize("folder", DENIED)
+def test_a_function_that_has_answered_has_loaded_no_more_than_it_needs(loaded: dict[str, set[str]], folder: str) -> None:
+    assert not DENIED[folder] & loaded[folder]
 
 
 @BUILDS

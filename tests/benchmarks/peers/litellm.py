@@ -25,11 +25,12 @@ class Proxy:
 def measure_proxy(folder: Path) -> Proxy | str:
     """What the proxy takes for a request that it hands on; or why that could not be had."""
     if not _PROGRAM.exists():
-        return "LiteLLM's proxy is not installed (.venv-bench, from requirements/bench.txt): nothing to stand beside in this run."
+        return "LiteLLM's proxy is not installed (.venv-bench, from requirements/bench.txt): its figure is missing in this run."
     command = [sys.executable, "-m", "tests.benchmarks.peers.proxy_load", _PROGRAM, folder, str(_REQUESTS)]
     done = subprocess.run([*_alone(), *command], cwd=ROOT, capture_output=True, text=True, timeout=400, check=False)
     if done.returncode:
-        return f"LiteLLM's proxy did not run: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else done.returncode}"
+        said = done.stderr.strip().splitlines() or [str(done.returncode)]
+        return f"LiteLLM's proxy did not run, its figure is missing in this run: {said[-1]}"
     return Proxy(**json.loads(done.stdout.splitlines()[-1]))
 
 
