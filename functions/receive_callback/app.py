@@ -10,7 +10,7 @@ from darkroom.edge.callback_ingress import receive  # noqa: E402
 from darkroom.observe import logger, metrics  # noqa: E402
 from darkroom.wiring import services, start  # noqa: E402
 
-start("tasks", "bucket", "queue", "secrets", "downloads")
+start("tasks", "bucket", "secrets", "downloads")
 gc.freeze()
 gc.enable()
 

@@ -1,8 +1,8 @@
 """Upstream accounts in DynamoDB: one small row each, and a row for every task that waits, in the order of the queue.
 
 The account's row is written twice for every task, so what repeats in it is short: 37 bytes for a task in flight, 4 for a second
-in which something was asked. Ten tasks in flight and a minute with a request in each second are 688 bytes, of the 1,024 of a write
-unit. Who holds a slot is a map, so that a slot is given back without a read, and without a race.
+in which something was asked. Ten tasks in flight and a minute with a request in each second are 688 bytes; a write unit is 1,024.
+Who holds a slot is a map, so that a slot is given back without a read, and without a race.
 """
 
 import json
