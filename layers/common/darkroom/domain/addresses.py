@@ -22,8 +22,8 @@ _SPECIAL = (
     IPv6Network("3fff::/20"),
 )
 _LOCAL_NAMES = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
-_NAME = re.compile(r"[a-z0-9_.-]+", re.IGNORECASE)
-_NUMBER = re.compile(r"(?:[0-9]+|0x[0-9a-f]*)", re.IGNORECASE)
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+_NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 
 
 def is_public(address: str) -> bool:
