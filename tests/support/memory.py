@@ -55,18 +55,21 @@ def nobody_watches(_before: Task | None, _after: Task) -> None:
 class MemoryTasks:
     """`Tasks` in a dictionary. Like the table it keeps a long request apart, drops long output URLs and forgets old tasks.
 
-    `on_write` sees every row that is written, with the one that it replaces.
+    `on_write` sees every row that is written, with the one that it replaces. `lag` says how many versions behind a read is that
+    need not be consistent.
     """
 
     clock: Callable[[], float]
     retention_days: int = 30
     on_call: OnCall = nothing_happens
     on_write: OnWrite = nobody_watches
+    lag: Callable[[], int] = lambda: 0
     tasks: dict[str, Task] = field(default_factory=dict)
     requests: dict[str, Request] = field(default_factory=dict)
     kept_evidence: dict[str, Evidence] = field(default_factory=dict)
     sent: dict[tuple[str, int], tuple[float, bytes]] = field(default_factory=dict)
     writes: int = 0
+    _versions: dict[str, list[Task]] = field(default_factory=dict)
     _embedded: dict[tuple[str, int], bool] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -79,9 +82,12 @@ class MemoryTasks:
                 self.requests[task.id] = task.request
             self._write(task)
 
-    def get(self, task_id: str) -> Task | None:
+    def get(self, task_id: str, *, consistent: bool = True) -> Task | None:
         with self._lock:
-            return self._alive(task_id)
+            current = self._alive(task_id)
+            behind = 0 if consistent else self.lag()
+            versions = self._versions.get(task_id, [])
+            return current if behind == 0 or current is None else versions[-1 - behind] if behind < len(versions) else None
 
     def move(self, before: Task, after: Task) -> None:
         with self._lock:
@@ -131,6 +137,7 @@ class MemoryTasks:
         request = self.requests.get(task.id) if self._is_embedded(task) else None
         outputs = rows.kept_outputs(task.outputs)
         before, self.tasks[task.id] = self.tasks.get(task.id), replace(task, request=request, outputs=outputs)
+        self._versions.setdefault(task.id, []).append(self.tasks[task.id])
         self.on_write(before, self.tasks[task.id])
 
     def _is_embedded(self, task: Task) -> bool:

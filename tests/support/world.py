@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import cycle
 from typing import Any
 
 from darkroom.domain.admission import Limits
@@ -57,7 +58,8 @@ class World:
         self.timing = timing or Timing()
         self.delays: tuple[float, ...] = (0.0, 2.0, 8.0, 30.0)
         self.max_bytes = 32 * 1024 * 1024
-        self.tasks = table(clock=self.clock, on_call=self._on_call)
+        # Reads that need not be consistent are now and then a version or two behind.
+        self.tasks = table(clock=self.clock, on_call=self._on_call, lag=cycle((1, 0, 2, 0, 9)).__next__)
         self.claims = MemoryClaims(on_call=self._on_call)
         self.bucket = MemoryBucket(on_call=self._on_call)
         self.queue = MemoryQueue(on_call=self._on_call, clock=self.clock)

@@ -74,8 +74,11 @@ class Tasks(Protocol):
     def add(self, task: Task) -> None:
         """Write a new row; raises TaskExists when the id is taken. Our own lost answer is success."""
 
-    def get(self, task_id: str) -> Task | None:
-        """A consistent read of the row, with its images; `request` comes along only where it is stored in the row."""
+    def get(self, task_id: str, *, consistent: bool = True) -> Task | None:
+        """The row, with its images; `request` comes along only where it is stored in the row.
+
+        Not `consistent`, for half the price: it may be as it was a moment ago, or not be there yet.
+        """
 
     def move(self, before: Task, after: Task) -> None:
         """Write `after` if the row still has `before.version`, otherwise raise TaskChanged. Our own lost answer is success."""

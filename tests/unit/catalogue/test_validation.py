@@ -33,7 +33,7 @@ def test_every_rule_of_json_schema_has_words(field: dict[str, Any], value: Any, 
     assert [fault.detail for fault in faults_in(a_route(**field), {"prompt": "a", "x": value})] == [says]
 
 
-@pytest.mark.parametrize(("resolution", "ratio"), product(["1K", "2K", "4K"], GPT.schema["properties"]["aspect_ratio"]["enum"]))
+@pytest.mark.parametrize(("resolution", "ratio"), list(product(["1K", "2K", "4K"], GPT.schema["properties"]["aspect_ratio"]["enum"])))
 def test_what_a_refusal_offers_is_accepted(resolution: str, ratio: str) -> None:
     faults = faults_in(GPT, {"prompt": "a", "resolution": resolution, "aspect_ratio": ratio})
 

@@ -84,9 +84,9 @@ class NotYetVisible(MemoryTasks):
 
     reads = 0
 
-    def get(self, task_id: str) -> Task | None:
+    def get(self, task_id: str, *, consistent: bool = True) -> Task | None:
         self.reads += 1
-        return None if self.reads == 1 else MemoryTasks.get(self, task_id)
+        return None if self.reads == 1 else MemoryTasks.get(self, task_id, consistent=consistent)
 
 
 def test_whoever_loses_the_race_to_add_answers_with_the_winners_task() -> None:

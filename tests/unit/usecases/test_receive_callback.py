@@ -102,6 +102,52 @@ def test_a_task_that_is_not_there_looks_like_a_wrong_token() -> None:
         world.call_back(task_id)
 
 
+# -- a read that may be a moment old ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("behind", [1, 2, 9])
+def test_a_success_is_stored_however_old_the_copy_of_its_row_is(behind: int) -> None:
+    world = World()
+    task_id = finished(world)
+    world.tasks.lag = lambda: behind
+
+    received = world.call_back(task_id)
+    again = world.call_back(task_id)
+
+    assert (received.outcome, received.downloads) == ("stored", 1)
+    assert (again.outcome, again.downloads) == ("duplicate", 0)
+    assert world.bucket.puts == 1
+
+
+@pytest.mark.parametrize("behind", range(1, 9))
+def test_news_of_a_new_attempt_is_taken_though_an_old_copy_knows_only_the_one_before(behind: int) -> None:
+    world = World()
+    task_id = world.create().task.id
+    world.gateway.fail(task_id, passing=True)
+    world.call_back(task_id)
+    world.live_on(120)
+    world.gateway.succeed(task_id)
+    world.tasks.lag = lambda: behind
+
+    received = world.call_back(task_id)
+
+    assert (received.outcome, world.task(task_id).attempt) == ("stored", 2)
+    assert world.task(task_id).phase is Phase.SUCCEEDED
+
+
+def test_a_repeat_after_the_end_believes_an_old_copy_only_of_an_end() -> None:
+    calls: list[str] = []
+    world = World(on_call=calls.append)
+    task_id = finished(world)
+    world.call_back(task_id)
+    calls.clear()
+    for behind in (0, 1):
+        world.tasks.lag = lambda behind=behind: behind
+        world.call_back(task_id)
+
+    assert [call for call in calls if call.startswith("tasks")] == ["tasks.get", "tasks.get:done"] * 3
+
+
 def test_news_of_an_earlier_attempt_is_superseded() -> None:
     world = World()
     task_id = finished(world)

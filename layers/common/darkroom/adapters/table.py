@@ -27,8 +27,8 @@ class DynamoTasks:
         if self._table.put_if(row, ABSENT, self._now()) is not None:
             raise TaskExists(task.id)
 
-    def get(self, task_id: str) -> Task | None:
-        row = self._table.get(task_id, "state")
+    def get(self, task_id: str, *, consistent: bool = True) -> Task | None:
+        row = self._table.get(task_id, "state", consistent=consistent)
         if row is None or is_expired(row, self._clock()):
             return None
         images = self._table.get(task_id, row["images_row"]["S"]) if "images_row" in row else None

@@ -12,7 +12,7 @@ from darkroom.wiring import Services
 
 LIMIT = 2000
 THREADS = 12
-"""A look takes some 4 ms of a core, 12 ms of what 512 MB buy: against a gateway of 100 ms nine threads fill that, and more wait."""
+"""A look takes some 4 ms of a core, 12 ms of what 512 MB buy: with a gateway of 100 ms nine threads fill that; more only wait."""
 
 RESERVE_S = 12.0
 """A look that has begun may wait this long for its upstream."""

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from darkroom.domain.callback_token import SigningKey, verify
-from darkroom.domain.news import News, Says, Verdict
+from darkroom.domain.news import News, Says, Verdict, decide
 from darkroom.domain.redact import redact
 from darkroom.domain.task import Phase, Task, Timing
 from darkroom.errors import StorageUnavailable, TaskChanged, TokenRejected, UpstreamError
@@ -62,9 +62,7 @@ def receive_callback(
     """
     attempt = verify(keys, token, upstream=upstream.name, task_id=task_id, now=clock())
     heard = upstream.hear(headers, raw, attempt=attempt, now=clock())
-    task = tasks.get(task_id)
-    if task is None:
-        raise TokenRejected("no such task")
+    task = _read(task_id, heard, attempt, tasks=tasks, now=clock())
     if (early := _known_already(task, heard.news, attempt, now=clock())) is not None:
         return early
     news = heard.news
@@ -83,14 +81,40 @@ def receive_callback(
     return _act(settled, news, queue=queue, store=store)
 
 
+def _read(task_id: str, heard: Heard, attempt: int, *, tasks: Tasks, now: float) -> Task:
+    """The task; a copy that may be a moment old where nothing can go wrong with it. Raises TokenRejected: there is none."""
+    if heard.trusted and heard.news is not None:
+        copy = tasks.get(task_id, consistent=False)
+        if copy is not None and _will_do(copy, heard.news, attempt, now=now):
+            return copy
+    task = tasks.get(task_id)
+    if task is None:
+        raise TokenRejected("no such task")
+    return task
+
+
+def _will_do(copy: Task, news: News, attempt: int, *, now: float) -> bool:
+    """Whether it leads to a write, which fails where the row has changed meanwhile; or says what can never change again."""
+    if attempt == copy.attempt and _is_closed(copy):
+        return True
+    return (
+        _known_already(copy, news, attempt, now=now) is None
+        and decide(copy, news, now=now, lease="", lease_s=0).after is not None
+    )
+
+
+def _is_closed(task: Task) -> bool:
+    """Whether this attempt has ended for good; one that expired may still succeed."""
+    return task.is_terminal and task.phase is not Phase.EXPIRED
+
+
 def _known_already(task: Task, news: News | None, attempt: int, *, now: float) -> Received | None:
     """What can be answered without a write or a question: this keeps repeats cheap."""
     if attempt != task.attempt:
         return Received(outcome="superseded", task=task, body={"ignored": "superseded"})
     if news and news.upstream_task_id and task.upstream_task_id not in (None, news.upstream_task_id):
         return _ignored(Verdict.MISMATCH, task, news)
-    closed = task.is_terminal and task.phase is not Phase.EXPIRED
-    if closed or (news and news.says is Says.SUCCEEDED and task.leased(now)):
+    if _is_closed(task) or (news and news.says is Says.SUCCEEDED and task.leased(now)):
         return Received(outcome="duplicate", task=task, body={"duplicate": True})
     return None
 
