@@ -11,7 +11,19 @@ from dataclasses import dataclass, replace
 from tests.budgets.driven import Driven, Used
 from tests.support.loopback import Reply
 
-LONG_PROMPT = " ".join(f"{number * 7919 % 65_521:x}" for number in range(300))
+LONG_PROMPT = (
+    "An upright poster for the summer night of a small botanical garden. In the lower third stands the old palm house, its "
+    "iron ribs thin and dark, its panes lit from within by hundreds of paper lanterns in apricot, lemon and pale green. "
+    "Visitors walk towards it on a gravel path: a grandmother with a folding chair, two students who share one bicycle, a "
+    "boy on his father's shoulders who points at a bat. Left of the path a pond with water lilies, in which the lanterns "
+    "are mirrored, a little blurred by wind. Above the roof a wide sky that turns from copper at the horizon to a deep "
+    "blue, with the first stars and a thin moon, no clouds. Leave the upper quarter calm, for the title: 'Night of the "
+    "Palms' in tall, narrow capitals without serifs, cream, slightly uneven as if printed from wood; below it in small "
+    "letters 'Saturday, 19 June, from eight o'clock. Free entry for everybody under sixteen.' Every letter must be readable "
+    "and correctly spelt, nothing else may be written anywhere. The style is a lithograph of four colours with visible "
+    "grain, flat areas and a soft outline; no photograph, no gloss, no lens flare. The mood is quiet, warm and expectant."
+)
+VERY_LONG_PROMPT = " ".join(f"{number * 7919 % 65_521:x}" for number in range(300))
 SWEEP_READS = 6.0
 """Read units of a sweep that finds nothing: half a unit for each of the eight shards, and one for each of two accounts."""
 
@@ -221,8 +233,15 @@ SCENARIOS = (
         name="a long prompt",
         act=lambda darkroom: _plainly(darkroom, LONG_PROMPT),
         ends="succeeded",
-        cost=Cost(write=11, read=1, posts=1, uploads=1),
+        cost=Cost(write=10, read=1, posts=1, uploads=1),
         granted=replace(TASK, write=10),
+    ),
+    # What does not fit in one unit however it is packed.
+    Scenario(
+        name="a prompt of numbers by chance",
+        act=lambda darkroom: _plainly(darkroom, VERY_LONG_PROMPT),
+        ends="succeeded",
+        cost=Cost(write=11, read=1, posts=1, uploads=1),
     ),
     Scenario(name="replay of a known key", before=_with_key, act=_replay, cost=Cost(write=1, read=1), granted=Granted(write=1)),
     Scenario(
