@@ -145,6 +145,19 @@ def test_a_message_stays_hidden_six_times_as_long_as_its_worker_may_run() -> Non
     assert mapping["Properties"]["BatchSize"] == 5
 
 
+def test_the_worker_may_call_the_next_task_that_calls_the_next_one() -> None:
+    """Lambda takes a chain of 16 invocations through one queue for a loop without end, and drops the message."""
+    sends = {name for name in FUNCTIONS if "sqs:SendMessage" in str(properties(name.removesuffix("Function") + "Role"))}
+    taken = {
+        name for name in FUNCTIONS for event in FUNCTIONS[name]["Properties"].get("Events", {}).values() if event["Type"] == "SQS"
+    }
+
+    loops = {name for name in FUNCTIONS if FUNCTIONS[name]["Properties"].get("RecursiveLoop") == "Allow"}
+
+    assert loops == sends & taken == {"WorkTasksFunction"}
+    assert EXPANDED["Resources"]["WorkTasksFunction"]["Properties"]["RecursiveLoop"] == "Allow"
+
+
 def test_a_synchronous_upstreams_answer_and_its_pictures_fit_into_one_run_of_the_worker() -> None:
     worker = FUNCTIONS["WorkTasksFunction"]["Properties"]
     settings = Settings(table="t", bucket="b", queue_url="q", dead_letter_queue_url="d", secret_id="s")
