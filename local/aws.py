@@ -8,12 +8,12 @@ remembers no more than its state.
 import argparse
 import io
 import logging
+import os
 import signal
-import sys
 import threading
 from collections.abc import Iterable
 from contextlib import closing
-from typing import Any, BinaryIO
+from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from werkzeug.serving import BaseWSGIServer, make_server
@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: _stop(server))
     if options.exit_with_stdin:
-        threading.Thread(target=_stop_at_end_of, args=(sys.stdin.buffer, server), daemon=True).start()
+        threading.Thread(target=_stop_at_end_of_stdin, args=(server,), daemon=True).start()
     print(f"ready http://{_HOST}:{server.server_port}", flush=True)
     server.serve_forever(poll_interval=0.1)
 
@@ -86,8 +86,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _stop_at_end_of(stream: BinaryIO, server: BaseWSGIServer) -> None:
-    while stream.read(4096):
+def _stop_at_end_of_stdin(server: BaseWSGIServer) -> None:
+    # From the descriptor: a thread that waits inside sys.stdin would hold its lock while Python ends, which then aborts.
+    while os.read(0, 4096):
         pass
     server.shutdown()
 

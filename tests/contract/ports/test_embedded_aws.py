@@ -27,8 +27,9 @@ def started(*options: str) -> Iterator[tuple[subprocess.Popen[str], Aws]]:
             process.kill()
 
 
-def test_it_says_where_it_is_and_ends_when_told() -> None:
-    with started() as (process, aws):
+@pytest.mark.parametrize("options", [(), ("--exit-with-stdin",)])
+def test_it_says_where_it_is_and_ends_when_told(options: tuple[str, ...]) -> None:
+    with started(*options) as (process, aws):
         assert aws.endpoint.startswith("http://127.0.0.1:")
         # A connection that stays open must not hold it.
         aws.clients.dynamodb.list_tables()
