@@ -29,7 +29,7 @@ with this, and pictures that take so little, the minute is short before the slot
 ALLOWED = Allowed(in_flight=10, per_minute=60, minute_s=int(MINUTE_S / HURRY))
 """In our seconds, as our stack is told; the simulator counts in its own."""
 
-BELIEVED_IN_FLIGHT = 20
+BELIEVED_IN_FLIGHT = 15
 LEARNING_GOAL = BELIEVED_IN_FLIGHT - ALLOWED.in_flight
 """Refusals: as many as were believed in too many may be on their way before the first no is written down, and none after it."""
 
@@ -133,7 +133,7 @@ def _real(ours: Burst, client: Burst, bound: float) -> list[Figure]:
 
 
 def _learning(mistaken: Burst) -> Figure:
-    """A stack that was told twice what is true."""
+    """A stack that was told more than is true."""
     name = f"429s while learning that {ALLOWED.in_flight} are allowed, not {BELIEVED_IN_FLIGHT}"
     return Figure(name=name, ours=mistaken.refused, floor=1, goal=LEARNING_GOAL, digits=0)
 

@@ -5,8 +5,10 @@ import signal
 import socket
 import subprocess
 import time
+import zipfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from statistics import median
 
 from tests.benchmarks.bench import Bench, World
@@ -44,7 +46,15 @@ def cold_start(bench: Bench) -> Section:
         bench.progress("cold start: the first answer")
         first = _first_answers(world)
     counted = {one.name: count for one, count in zip(packages, counts, strict=False)}
-    return _section(counted, counts[-1], walls, first)
+    zipped = Figure(
+        name="both layers, zipped",
+        unit="MB",
+        ours=zipped_mb(bench.folder, [bench.built / layer for layer in ("CommonLayer", "DependenciesLayer")]),
+        peer=zipped_mb(bench.folder, [bench.peer / "DependenciesLayer"]),
+        goal=12,
+        digits=1,
+    )
+    return _section(counted, counts[-1], walls, first, zipped)
 
 
 def init_instructions(bench: Bench, number: int, package: Package) -> int:
@@ -83,6 +93,16 @@ def _initialise(package: Package, tool: Sequence[str]) -> float:
     return took
 
 
+def zipped_mb(folder: Path, layers: Sequence[Path]) -> float:
+    """Megabytes of the layers together as one archive."""
+    file = folder / "layers.zip"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
+        for layer in layers:
+            for one in layer.rglob("*"):
+                packed.write(one, one.relative_to(layer.parent))
+    return file.stat().st_size / 1e6
+
+
 def _first_answers(world: World) -> dict[str, float]:
     """Instructions of loading and of the first order's answer together: what is put off until then is not saved."""
     told = {}
@@ -94,7 +114,7 @@ def _first_answers(world: World) -> dict[str, float]:
     return told
 
 
-def _section(counted: dict[str, int], trimmed: int, walls: dict[str, float], first: dict[str, float]) -> Section:
+def _section(counted: dict[str, int], trimmed: int, walls: dict[str, float], first: dict[str, float], zipped: Figure) -> Section:
     peer, bare = counted["handler"], counted["bare"]
     figures = [
         figure
@@ -102,6 +122,7 @@ def _section(counted: dict[str, int], trimmed: int, walls: dict[str, float], fir
         for figure in (
             _ratio(f"{name}, INIT above a function that does nothing / peer", counted[name] - bare, peer - bare, goal=goal),
             _ratio(f"{name}, all of INIT / peer", counted[name], peer, floor=bare / peer, goal=goal),
+            _ratio(f"{name}, INIT above a function that does nothing / trimmed peer", counted[name] - bare, trimmed - bare),
         )
     ]
     names = {"handler": "full Powertools", "bare": "a function that does nothing"}
@@ -133,7 +154,7 @@ def _section(counted: dict[str, int], trimmed: int, walls: dict[str, float], fir
             "the trimming, which anybody may do. Nobody opens a connection during INIT: the first request does, which is why "
             "the first answer is told too."
         ),
-        figures=[*figures, _ratio("api, INIT and the first answer / peer", first["api"], first["peer"])],
+        figures=[*figures, _ratio("api, INIT and the first answer / peer", first["api"], first["peer"]), zipped],
         tables=[rows],
         notes=[f"The trimmed peer needs {trimmed / _M:,.1f} M instructions. Wall clock is told, never judged."],
     )

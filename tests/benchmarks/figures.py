@@ -24,12 +24,12 @@ class Figure:
 
     def cells(self) -> list[str]:
         """Name, ours, peer, floor, goal, verdict."""
-        goal = "" if self.goal is None else f"≤ {self._told(self.goal)}"
+        goal = "—" if self.goal is None else f"≤ {self._told(self.goal)}"
         return [self.name, self._told(self.ours), self._told(self.peer), self._told(self.floor), goal, self.verdict]
 
     def _told(self, value: float | None) -> str:
         if value is None:
-            return ""
+            return "—"
         number = f"{value:,.{self.digits}f}"
         return f"{number} {self.unit}".strip()
 
@@ -50,7 +50,7 @@ class Plot:
 class Section:
     """One part of the page. `about` says how it was measured and who the peer is; `tables` are further ones, with a head.
 
-    `failed`: nothing could be measured, and `about` says why.
+    `failed`: nothing could be measured, and `about` says why. `unmeasured` names what is missing among the rest.
     """
 
     title: str
@@ -60,9 +60,11 @@ class Section:
     plots: Sequence[Plot] = ()
     notes: Sequence[str] = field(default_factory=tuple)
     failed: bool = False
+    unmeasured: Sequence[str] = ()
 
     @property
     def missed(self) -> list[str]:
         """Names of figures beyond their goals; nothing that was not measured is taken for met."""
         missed = [f"{self.title}: {one.name}" for one in self.figures if one.verdict == "MISSED"]
+        missed += [f"{self.title}: {one} was not measured" for one in self.unmeasured]
         return [f"{self.title}: not measured", *missed] if self.failed else missed

@@ -59,7 +59,7 @@ def streaming(bench: Bench) -> Section:
             Figure(
                 name=f"growth over {_SOAK} pictures of {_SOAK_MB} MB", unit="MB", ours=growth / 1000, floor=0, goal=2, digits=1
             ),
-            Figure(name="uploads for 30 MB", ours=uploads, floor=1, goal=1, digits=0),
+            Figure(name=f"uploads for {SIZES_MB[-1]} MB", ours=uploads, floor=1, goal=1, digits=0),
             Figure(name="waits for `100 Continue`", ours=expects, floor=0, goal=0, digits=0),
             Figure(name="time / the slower link's", ours=wall / slower, peer=peer_wall / slower, floor=1, goal=1.1),
         ],
@@ -118,7 +118,7 @@ def _uploads(world: World, orders: Orders) -> tuple[int, int]:
     with Child(orders.packages) as child:
         _store(child, orders, 1)
         before = world.aws.meter
-        _store(child, orders, 30)
+        _store(child, orders, SIZES_MB[-1])
         used = world.aws.meter - before
     return used.calls["s3:PUT"], used.expects
 

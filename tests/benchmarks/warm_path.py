@@ -31,7 +31,7 @@ def warm_path(bench: Bench) -> Section:
         )
         with ThreadPoolExecutor(2) as pool:
             ours, peer, unlimited, with_key = pool.map(per_task, everybody)
-        _check_that_no_slot_was_asked_for(free)
+        check_that_no_slot_was_asked_for(free)
     bench.progress("warm path: processor time and connections")
     with bench.world() as world:
         cpu = {name: cpu_ms(orders) for name, orders in _everybody(world).items()}
@@ -49,7 +49,8 @@ def warm_path(bench: Bench) -> Section:
             f"built layers. Instructions by difference, N = {_MANY} less N = {_FEW}. The peer has Powertools' idempotency on "
             "both handlers; it keeps no list of tasks, has no index for it, no second look at anything and no limits to keep. "
             "Without slots and rates: every task has a slot at once and hands nothing on. LiteLLM's proxy is measured in another "
-            "way: as a server under load, eight requests at a time over HTTP, in the processor time of all its processes as the "
+            "way: as a server under load before a stub of its own upstream, eight requests at a time over HTTP, in the processor "
+            "time of all its processes as the "
             "kernel counts it, where a handler is called with its event, one after the other, and its server is Lambda's."
         ),
         figures=[
@@ -73,14 +74,15 @@ def warm_path(bench: Bench) -> Section:
         ],
         tables=[itemised],
         notes=[_about_proxy(proxy)],
+        unmeasured=["LiteLLM's proxy"] if isinstance(proxy, str) else [],
     )
 
 
 def _instructions(name: str, ours: float, peer: float, goal: float) -> Figure:
-    return Figure(name=name, ours=ours, peer=peer, floor=_FLOOR_M, goal=goal, digits=1)
+    return Figure(name=name, ours=ours, peer=peer, floor=_FLOOR_M, goal=goal, digits=2)
 
 
-def _check_that_no_slot_was_asked_for(world: World) -> None:
+def check_that_no_slot_was_asked_for(world: World) -> None:
     """Otherwise the figure without slots and rates would say too much, or nothing."""
     asked = [pk for pk, _ in world.aws.tables[TABLE].items if pk.startswith("account#")]
     assert not asked, f"admission was to be left out and wrote {asked}"

@@ -242,6 +242,7 @@ SCENARIOS = (
         act=lambda darkroom: _plainly(darkroom, VERY_LONG_PROMPT),
         ends="succeeded",
         cost=Cost(write=11, read=1, posts=1, uploads=1),
+        granted=replace(TASK, write=10),
     ),
     Scenario(name="replay of a known key", before=_with_key, act=_replay, cost=Cost(write=1, read=1), granted=Granted(write=1)),
     Scenario(

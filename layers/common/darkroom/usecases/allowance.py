@@ -8,7 +8,8 @@ from darkroom.domain.admission import Limits
 from darkroom.usecases.account import Admission
 from darkroom.usecases.admit_task import give_back, may_ask
 
-_MOST_AT_ONCE = 16
+MOST_AT_ONCE = 16
+"""Requests that one write reserves."""
 
 MayAsk = Callable[[str], bool]
 """Whether the upstream of that name may be asked something now; the request counts as made."""
@@ -54,4 +55,4 @@ class Allowance:
         purse.granted_at = self._admission.clock()
         purse.left = may_ask(purse.limits, purse.next, admission=self._admission)
         purse.refused = purse.left < purse.next
-        purse.next = min(_MOST_AT_ONCE, purse.next * 2)
+        purse.next = min(MOST_AT_ONCE, purse.next * 2)
