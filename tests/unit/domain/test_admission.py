@@ -153,6 +153,21 @@ def test_what_is_kept_for_looks_and_what_they_have_had_make_up_the_whole_rate() 
     assert sum(at < T0 + 900 for at in posts) + looks >= 0.9 * 60 * 15
 
 
+def test_looks_that_left_the_window_do_not_make_up_for_the_share_of_the_next_ones() -> None:
+    limits = Limits(account="hiapi", in_flight=1000, per_minute=60)
+    account = replace(Account(name="hiapi"), looks_refused_at=T0 + 59)
+    account, sweep = account.look(12, now=T0, limits=limits)
+    account, stray = account.look(1, now=T0 + 59, limits=limits)
+
+    at = []
+    for number in range(200):
+        account, slot = account.ask(f"t{number}", now=T0 + 60, limits=limits)
+        at += [slot.at] if slot else []
+
+    assert (sweep, stray) == (12, 1)
+    assert sum(T0 + 62 <= one < T0 + 121 for one in at) <= 48
+
+
 def test_an_account_is_quiet_when_nobody_can_have_come_to_wait() -> None:
     limits = Limits(account="hiapi", in_flight=4, per_minute=60)
     two = replace(holding("a", "b", limits=limits), window=Window({int(T0): 2}))

@@ -450,6 +450,22 @@ def test_a_slot_that_was_reserved_ahead_and_that_nobody_needs_is_freed_within_tw
     assert task.submission_key not in gate.account.holders
 
 
+def test_a_slot_of_an_old_id_whose_row_is_just_being_written_is_left_alone() -> None:
+    gate = Gate()
+    task = gate.task(0)
+    del gate.tasks.tasks[task.id]
+    gate.now += 300
+    take_slot(task, admission=gate.admission)
+
+    def written_meanwhile(_seconds: float) -> None:
+        gate.tasks.tasks[task.id] = task
+
+    gate.admission = replace(gate.admission, sleep=written_meanwhile)
+
+    assert gate.tend() == 0
+    assert task.submission_key in gate.account.holders
+
+
 def test_a_slot_of_an_attempt_that_is_over_is_freed() -> None:
     gate = Gate()
     task = gate.arrive(0)
@@ -549,10 +565,24 @@ def test_who_cannot_get_through_waits_and_is_served_by_whoever_gets_through() ->
     assert task.submission_key in gate.account.holders
 
 
+def test_who_waits_and_could_not_look_calls_itself_though_nobody_needs_to_look_at_its_queue() -> None:
+    accounts = Crowded(lost=12)
+    gate = Gate(accounts, limits=Limits(account="hiapi", in_flight=9))
+
+    task = gate.arrive(0)
+
+    assert accounts.lost == 0
+    assert gate.account.holders == {}
+    assert [(at - T0, job.task_id) for at, job in gate.queue.delayed] == [(3, task.id)]
+    assert may_send(task, admission=gate.admission) is True
+    assert gate.waiting == []
+
+
 def test_who_cannot_get_through_at_all_is_left_to_the_tending() -> None:
     accounts = Crowded(lost=10_000)
     gate = Gate(accounts)
     task = gate.arrive(0)
+    gate.queue.sent.clear()
     gate.hand_on(task)
     gate.become(task, Phase.WAITING)
     gate.accounts.wait("hiapi", Waiter(owner="shop", task_id=task.id, attempt=1))

@@ -19,10 +19,14 @@ LARGEST = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """The catalogue to serve by. `trouble`: why the deployer's object was not used or kept, once for each look at it."""
+    """The catalogue to serve by. `trouble`: why the deployer's object was not used, once for each look at it.
+
+    `unkept`: why there is no copy of it for whoever starts later; it serves all the same.
+    """
 
     catalogue: Catalogue
     trouble: str = ""
+    unkept: str = ""
 
 
 class OwnObject:
@@ -79,11 +83,12 @@ class LiveCatalogue:
         with self._lock:
             if self._clock() < self._until:
                 return Seen(catalogue=self._good)
-            trouble = self._look(self._own)
+            trouble, unkept = self._look(self._own)
             self._until = self._clock() + self._cache_s
-            return Seen(catalogue=self._good, trouble=trouble)
+            return Seen(catalogue=self._good, trouble=trouble, unkept=unkept)
 
-    def _look(self, own: OwnObject) -> str:
+    def _look(self, own: OwnObject) -> tuple[str, str]:
+        """Why the object is not used, and why it could not be kept; both empty where all is well."""
         try:
             raw = own.read()
             if raw != self._good_from:
@@ -92,13 +97,13 @@ class LiveCatalogue:
             if not self._looked:
                 self._good = self._kept_or_shipped(own)
             self._looked = True
-            return str(error)
+            return str(error), ""
         except StorageUnavailable as error:
             if not self._looked:
                 raise
-            return str(error)
+            return str(error), ""
         self._looked = True
-        return self._keep(own, raw)
+        return "", self._keep(own, raw)
 
     def _kept_or_shipped(self, own: OwnObject) -> Catalogue:
         last = own.last_good()
@@ -114,7 +119,7 @@ class LiveCatalogue:
         try:
             own.keep(raw)
         except StorageUnavailable as error:
-            return f"catalogue: it serves, but could not be kept as the last good one: {error}"
+            return str(error)
         self._kept = True
         return ""
 

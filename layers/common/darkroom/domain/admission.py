@@ -18,6 +18,7 @@ _FIRST_BACKOFF_S = 5.0
 _SLOT_BACKOFF_S = 1.0
 _RAISE_EVERY_S = 120.0
 _ONE_BURST_S = 5.0
+_ONE_SWEEP_S = 15.0
 _LEAST = 1
 _MOST_SHUT = 6
 # A request may go out a second later than it was meant to.
@@ -132,7 +133,7 @@ class Account:
     """An upstream account's row. `holders` maps a task's attempt (`Task.submission_key`) to the time from which it may POST.
 
     `turn` is the owner who was served last, `not_before` when the upstream may be asked again, `faults` how often in a row it
-    was away. `looks_made` is how many looks were granted in the minute before `looks_made_at`, when the last ones were.
+    was away. `looks_made` is how many looks were granted together, beginning at `looks_made_at`: those of the last sweep.
     `in_flight` and `per_minute` are what was learned from 429 answers at `learned_at`; None: nothing yet. `shut` are the models
     that are left alone, as `name_of` a task; where all of them are, it is `ACCOUNT`.
     """
@@ -226,7 +227,7 @@ class Account:
         return 0 if paused else max(0, self.ceiling(now, limits) - len(self.holders))
 
     def is_quiet(self, now: float, limits: Limits, *, freed: int = 0) -> bool:
-        """Whether nobody can have come to wait here: at least half of its slots were free before `freed` of them became so.
+        """Whether nobody waits for a slot here: at least half of them were free before `freed` of them became so.
 
         Nothing is reserved for later either, and the upstream may be asked, whatever the model.
         """
@@ -273,8 +274,11 @@ class Account:
         refused = now if granted < wanted else self.looks_refused_at
         if granted == 0 and (granted == wanted or now < self.looks_refused_at + limits.window_s / 2):
             return self, 0
-        before = self.looks_made if now < self.looks_made_at + limits.window_s else 0
-        made = {"looks_made": before + granted, "looks_made_at": now} if granted else {}
+        together = now < self.looks_made_at + _ONE_SWEEP_S
+        made = {"looks_made": granted, "looks_made_at": now}
+        if together:
+            made = {"looks_made": self.looks_made + granted, "looks_made_at": self.looks_made_at}
+        made = made if granted else {}
         return self._changed(window=window.spent(second, granted), looks_refused_at=refused, **made), granted
 
     def unlook(self, second: int, count: int) -> Self:

@@ -80,9 +80,10 @@ def serve(limits: Limits, admission: Admission, *, freed: tuple[str, ...] = ()) 
 
 
 def give_slot(key: str, limits: Limits, admission: Admission) -> None:
-    """A slot is free: give it to whoever is next. Where there was room before, nobody waits, and one write is all.
+    """A slot is free: give it to whoever is next. Where there was room before, nobody waits for a slot, and one write is all.
 
-    What this environment saw last only says which way is the cheaper one.
+    What this environment saw last only says which way is the cheaper one. Whoever came to wait although there was room, in a
+    crowd or while the upstream wanted to be left alone, calls itself or is called by the tending.
     """
     seen, now = admission.memory.seen(limits.account), admission.clock()
     if seen is not None and not seen.is_quiet(now, limits):

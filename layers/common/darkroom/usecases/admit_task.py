@@ -16,6 +16,7 @@ from darkroom.usecases.shut_off import pause, when_shut
 
 _FEW_TRIES = 4
 _EARLY_S = 0.5
+_CROWDED_S = 2.0
 _TOO_MANY = 429
 _ACCOUNT_REFUSED = frozenset({401, 402})
 
@@ -37,14 +38,19 @@ def take_slot(task: Task, *, admission: Admission, consistent: bool = False) -> 
 def join_queue(task: Task, *, admission: Admission) -> None:
     """Let a task wait whose row says so, and look at the account once more: a slot may have come free meanwhile.
 
-    Where this fails, the task's own next look does it again.
+    Where nobody could look, the task calls itself a little later: in an account with room nobody else may do it for a minute.
+    Where even that fails, its own next look does it again.
     """
     limits = admission.limits_of(task.upstream)
     try:
         admission.accounts.wait(limits.account, waiter_of(task))
-        serve(limits, admission)
     except StoreError:
         return
+    try:
+        serve(limits, admission)
+    except StoreError:
+        later = admission.clock() + _CROWDED_S * (1 + admission.jitter())
+        send_when(task.id, task.attempt, later, admission=admission)
 
 
 def may_send(task: Task, *, admission: Admission) -> bool | Parked:

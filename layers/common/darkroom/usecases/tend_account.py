@@ -4,13 +4,16 @@ from dataclasses import dataclass
 
 from darkroom.domain import ids
 from darkroom.domain.admission import Account, Limits
-from darkroom.domain.task import NOT_SENT
+from darkroom.domain.task import NOT_SENT, Task
 from darkroom.ports import Tasks
 from darkroom.usecases.account import Admission, send_when, serve
 from darkroom.usecases.admit_task import uses_slot
 
 SETTLED_S = 60.0
 """A task younger than this may have its row just being written; a message may be on its way for so long."""
+
+ROW_S = 1.0
+"""Writing a row takes less: between the slot that is taken for a task and the task's row."""
 
 MOST_COUNTED = 500
 """A longer queue is counted no further."""
@@ -33,7 +36,13 @@ def tend_account(limits: Limits, *, admission: Admission, tasks: Tasks) -> Tende
     """
     account, first = admission.accounts.see(limits.account)
     old = [(key, at) for key, at in account.holders.items() if admission.clock() >= min(at, _born(key)) + SETTLED_S]
-    leaked = tuple(key for key, at in old if not _is_used(key, at, limits, tasks, admission))
+    found = {key: tasks.get(key.partition(":")[0]) for key, _ in old}
+    fresh = [key for key, at in old if found[key] is None and admission.clock() < at + SETTLED_S]
+    if fresh:
+        # An order that is repeated takes up the id that its first request died with.
+        admission.sleep(ROW_S)
+        found |= {key: tasks.get(key.partition(":")[0]) for key in fresh}
+    leaked = tuple(key for key, at in old if not _is_used(key, at, found[key], limits, admission))
     if first is None and not leaked:
         return Tended(account=account, limits=limits, waiting=0)
     serve(limits, admission, freed=leaked)
@@ -51,11 +60,10 @@ def _born(key: str) -> float:
     return ids.created_at(key.partition(":")[0])
 
 
-def _is_used(key: str, at: float, limits: Limits, tasks: Tasks, admission: Admission) -> bool:
+def _is_used(key: str, at: float, task: Task | None, limits: Limits, admission: Admission) -> bool:
     """Whether the holder's task still needs its slot; one that should have been sent long ago is sent again."""
-    task_id, _, attempt = key.rpartition(":")
-    task = tasks.get(task_id)
-    if task is None or task.attempt != int(attempt) or admission.limits_of(task.upstream).account != limits.account:
+    attempt = int(key.rpartition(":")[2])
+    if task is None or task.attempt != attempt or admission.limits_of(task.upstream).account != limits.account:
         return False
     if task.phase in NOT_SENT and admission.clock() >= at + SETTLED_S:
         send_when(task.id, task.attempt, admission.clock(), admission=admission)

@@ -20,4 +20,6 @@ def catalogue_now(services: Services) -> Catalogue:
     if seen.trouble:
         say("catalogue broken", level="error", why=seen.trouble)
         count("CatalogueBroken")
+    if seen.unkept:
+        say("catalogue not kept as the last good one", level="warning", why=seen.unkept)
     return seen.catalogue
