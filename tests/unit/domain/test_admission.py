@@ -168,6 +168,14 @@ def test_looks_that_left_the_window_do_not_make_up_for_the_share_of_the_next_one
     assert sum(T0 + 62 <= one < T0 + 121 for one in at) <= 48
 
 
+def test_a_holder_keeps_its_second_unless_it_comes_late() -> None:
+    account = holding("a", now=T0)
+
+    assert account.on_time("a", now=T0 + 1, limits=LIMITS) == (account, T0)
+    late, at = account.on_time("a", now=T0 + 1.5, limits=LIMITS)
+    assert (at, late.holders, late.window.counts) == (T0 + 1.5, {"a": T0 + 1.5}, {int(T0) + 1: 1})
+
+
 def test_an_account_is_quiet_when_nobody_can_have_come_to_wait() -> None:
     limits = Limits(account="hiapi", in_flight=4, per_minute=60)
     two = replace(holding("a", "b", limits=limits), window=Window({int(T0): 2}))

@@ -157,8 +157,10 @@ def test_news_of_an_earlier_attempt_is_superseded() -> None:
     assert world.call_back(task_id, token=token).outcome == "superseded"
 
 
-def test_a_body_about_another_upstream_task_changes_nothing_and_is_suspicious() -> None:
+@pytest.mark.parametrize("behind", [0, 1, 9])
+def test_a_body_about_another_upstream_task_changes_nothing_and_is_suspicious(behind: int) -> None:
     world = World()
+    world.tasks.lag = lambda: behind
     task_id, other_id = finished(world), finished(world)
 
     received = world.call_back(task_id, body={"taskId": world.gateway.of_task(other_id).id})
