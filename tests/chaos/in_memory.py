@@ -17,7 +17,7 @@ from tests.support.trials import Tally
 # What one trial of a campaign is.
 TRIALS = {
     "one death": f"boundaries of {len(STORIES)} stories, a process killed at each",
-    "two deaths": "pairs of boundaries, a second process killed while the world recovers",
+    "two deaths": "pairs of boundaries (one of four), a second process killed while the world recovers",
     "one fault": "calls of a port, each failing once",
     "six faults": "operations of a port, each failing six times in a row",
     "30 hours without": "operations of a port, each failing for 30 hours",

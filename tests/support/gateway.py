@@ -217,4 +217,5 @@ class Gateway:
     def _asked_to_wait(self, about: str, error: DarkroomError) -> DarkroomError:
         if isinstance(error, UpstreamError) and error.retry_after is not None:
             self.not_before[about] = self.clock() + error.retry_after
-        return error
+        # Stories raise one error again and again, which would remember every way that it went.
+        return error.with_traceback(None)

@@ -267,7 +267,7 @@ class Page:
         for at in range(0, len(self.content), self.chunk):
             yield self.content[at : at + self.chunk]
         if self.fault is not None:
-            raise self.fault
+            raise self.fault.with_traceback(None)
 
 
 @boundaries(Downloads, "downloads")
@@ -290,7 +290,7 @@ class MemoryDownloads:
         answers = self.script.get(url) or [OutputGone("scripted: nothing there")]
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
         if isinstance(answer, DarkroomError):
-            raise answer
+            raise answer.with_traceback(None)
         yield Download(size=len(answer.content) if answer.announced else None, chunks=answer.chunks())
 
 
