@@ -148,8 +148,10 @@ def test_a_repeat_after_the_end_believes_an_old_copy_only_of_an_end() -> None:
     assert [call for call in calls if call.startswith("tasks")] == ["tasks.get", "tasks.get:done"] * 3
 
 
-def test_news_of_an_earlier_attempt_is_superseded() -> None:
+@pytest.mark.parametrize("behind", [0, 1, 9])
+def test_news_of_an_earlier_attempt_is_superseded(behind: int) -> None:
     world = World()
+    world.tasks.lag = lambda: behind
     task_id = finished(world)
     token = (world.gateway.of_task(task_id).callback_url or "").rpartition("/")[2]
     world.change(task_id, attempt=2)

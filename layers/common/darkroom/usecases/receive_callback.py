@@ -5,9 +5,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from darkroom.domain.callback_token import SigningKey, verify
-from darkroom.domain.news import News, Says, Verdict, decide
+from darkroom.domain.news import News, Says, Verdict
 from darkroom.domain.redact import redact
-from darkroom.domain.task import Phase, Task, Timing
+from darkroom.domain.task import IN_FLIGHT, SENDING, Phase, Task, Timing
 from darkroom.errors import StorageUnavailable, TaskChanged, TokenRejected, UpstreamError
 from darkroom.ports import EVIDENCE_CHARACTERS, Clock, Evidence, Heard, Job, Queue, Tasks, Upstream
 from darkroom.usecases.account import Admission
@@ -20,6 +20,8 @@ from darkroom.usecases.shut_off import note_end
 from darkroom.usecases.store_pictures import Stored
 
 _CONFIRM_TIMEOUT_S = 4.0
+_WAITS_FOR_NEWS = IN_FLIGHT | SENDING
+_ENDS = frozenset({Says.SUCCEEDED, Says.FAILED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,12 +97,12 @@ def _read(task_id: str, heard: Heard, attempt: int, *, tasks: Tasks, now: float)
 
 def _will_do(copy: Task, news: News, attempt: int, *, now: float) -> bool:
     """Whether it leads to a write, which fails where the row has changed meanwhile; or says what can never change again."""
-    if attempt == copy.attempt and _is_closed(copy):
+    if attempt != copy.attempt:
+        return False
+    if _is_closed(copy):
         return True
-    return (
-        _known_already(copy, news, attempt, now=now) is None
-        and decide(copy, news, now=now, lease="", lease_s=0).after is not None
-    )
+    waits = copy.phase in _WAITS_FOR_NEWS and copy.lease is None and not copy.images
+    return waits and news.says in _ENDS and _known_already(copy, news, attempt, now=now) is None
 
 
 def _is_closed(task: Task) -> bool:
