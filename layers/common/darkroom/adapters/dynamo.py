@@ -66,10 +66,7 @@ class Table:
                     **filled,
                 )
             except ClientError as error:
-                if code_of(error) != "ConditionalCheckFailedException":
-                    raise
-                answer: dict[str, Any] = {**error.response}
-                in_the_way: Row = answer.get("Item", {})
+                in_the_way = _in_the_way(error)
                 return None if in_the_way.get("move_id") == move_id else in_the_way
         return None
 
@@ -88,11 +85,7 @@ class Table:
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
             except ClientError as error:
-                if code_of(error) != "ConditionalCheckFailedException":
-                    raise
-                answer: dict[str, Any] = {**error.response}
-                there: Row = answer.get("Item", {})
-                return there
+                return _in_the_way(error)
         return done["Attributes"]
 
     def delete(self, pk: str, sk: str) -> None:
@@ -143,6 +136,15 @@ class Table:
         if wanted:
             raise StorageUnavailable("table: BatchGetItem leaves keys unprocessed")
         return rows
+
+
+def _in_the_way(error: ClientError) -> Row:
+    """The row that a condition did not hold for ({} when there is none); raises every other error."""
+    if code_of(error) != "ConditionalCheckFailedException":
+        raise error
+    answer: dict[str, Any] = {**error.response}
+    row: Row = answer.get("Item", {})
+    return row
 
 
 def key(pk: str, sk: str) -> Row:

@@ -274,12 +274,12 @@ class Account:
         refused = now if granted < wanted else self.looks_refused_at
         if granted == 0 and (granted == wanted or now < self.looks_refused_at + limits.window_s / 2):
             return self, 0
-        together = now < self.looks_made_at + _ONE_SWEEP_S
-        made = {"looks_made": granted, "looks_made_at": now}
-        if together:
-            made = {"looks_made": self.looks_made + granted, "looks_made_at": self.looks_made_at}
-        made = made if granted else {}
-        return self._changed(window=window.spent(second, granted), looks_refused_at=refused, **made), granted
+        changed = self._changed(window=window.spent(second, granted), looks_refused_at=refused)
+        if granted and now < self.looks_made_at + _ONE_SWEEP_S:
+            changed = replace(changed, looks_made=self.looks_made + granted)
+        elif granted:
+            changed = replace(changed, looks_made=granted, looks_made_at=now)
+        return changed, granted
 
     def unlook(self, second: int, count: int) -> Self:
         """Requests that were granted in that second and not made."""
