@@ -58,6 +58,7 @@ def test_an_old_value_bridges_an_outage_of_up_to_an_hour(moto: Aws, clock: Clock
         clock.now += 200
         with pytest.raises(StorageUnavailable, match="secret: "):
             secrets.get("hiapi_api_key")
+        clock.now += 1
         assert secrets.get("hiapi_api_key") == "first"
 
 
@@ -74,6 +75,21 @@ def test_during_an_outage_the_service_is_not_asked_each_time(moto: Aws, clock: C
         secrets.get("hiapi_api_key")
 
         assert len(faults.seen) == asked
+
+
+def test_without_an_old_value_the_service_is_asked_once_a_second(moto: Aws, clock: Clock) -> None:
+    name = moto.secret('{"hiapi_api_key":"first"}')
+    with faulty(moto.endpoint) as faults:
+        secrets = SecretsManager(client=clients_at(faults.endpoint).secretsmanager, secret_id=name, cache_s=300, clock=clock)
+        faults.plan(FAIL, "GetSecretValue", times=3)
+        for field in ("hiapi_api_key", "callback_secret"):
+            with pytest.raises(StorageUnavailable, match="secret: GetSecretValue gave"):
+                secrets.get(field)
+        assert len(faults.seen) == 3
+
+        clock.now += 1
+
+        assert secrets.get("hiapi_api_key") == "first"
 
 
 def test_a_first_read_that_fails_is_unavailable(clock: Clock) -> None:

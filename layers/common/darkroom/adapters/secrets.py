@@ -19,6 +19,9 @@ STALE_S = 3600
 """How long an old value is used while the service does not answer."""
 
 _RETRY_S = 30
+_MISSED_S = 1
+"""Without an old value nobody gets on; one invocation that needs several secrets still waits for one failure alone."""
+
 _LEAST_SECRET = 16
 
 
@@ -34,6 +37,7 @@ class SecretsManager:
         self._values: Mapping[str, str] = {}
         self._read_at: float | None = None
         self._fresh_until = float("-inf")
+        self._missed: tuple[float, str] | None = None
 
     def __repr__(self) -> str:
         return f"SecretsManager(secret_id={self._secret_id!r})"
@@ -50,10 +54,13 @@ class SecretsManager:
 
     def _renew(self) -> None:
         now = self._clock()
+        if self._missed and now < self._missed[0]:
+            raise StorageUnavailable(self._missed[1])
         try:
             values = self._read()
-        except StorageUnavailable:
+        except StorageUnavailable as error:
             if self._read_at is None or now >= self._read_at + STALE_S:
+                self._missed = self._clock() + _MISSED_S, str(error)
                 raise
             self._fresh_until = now + _RETRY_S
             return
