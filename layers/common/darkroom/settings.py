@@ -165,10 +165,12 @@ class _Reader:
 
 def _split(value: str) -> SplitResult | None:
     try:
-        return urlsplit(value)
+        parts = urlsplit(value)
+        usable = parts.port != 0
     except ValueError:
-        # An address in brackets that is none.
+        # An address in brackets that is none, or a port that is none.
         return None
+    return parts if usable else None
 
 
 def _check(name: str, value: str, *, path_allowed: bool) -> None:
@@ -176,5 +178,7 @@ def _check(name: str, value: str, *, path_allowed: bool) -> None:
     plain_http_is_fine = parts is not None and parts.scheme == "http" and parts.hostname in _LOOPBACK
     if parts is None or not parts.hostname or not (parts.scheme == "https" or plain_http_is_fine):
         raise ConfigurationError(f"{name} is {value!r}: an https URL is needed (http only for loopback)")
+    if not value.isascii():
+        raise ConfigurationError(f"{name} is {value!r}: a name beyond ASCII has to be written in punycode (xn--…)")
     if parts.query or parts.fragment or parts.username or (parts.path and not path_allowed):
         raise ConfigurationError(f"{name} is {value!r}: only scheme, host and port are allowed")
