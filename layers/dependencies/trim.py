@@ -3,6 +3,7 @@
 A cold start reads the disk: botocore describes four hundred services and is asked for five, S3 a hundred operations for four.
 """
 
+import ast
 import gzip
 import json
 import shutil
@@ -20,6 +21,22 @@ OPERATIONS = {
     "sts": {"AssumeRole", "AssumeRoleWithWebIdentity"},
 }
 """What the functions may ask AWS for; a client has no other methods."""
+
+PUT_OFF = ("aws_lambda_powertools/event_handler", "aws_lambda_powertools/utilities/data_classes")
+"""Packages that load all they have when one thing of theirs is wanted: forty kinds of events, asyncio for one of them."""
+
+_WHEN_ASKED_FOR = """
+
+def __getattr__(name):
+    try:
+        place = _PLACES[name]
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    from importlib import import_module
+
+    found = globals()[name] = getattr(import_module(place, __name__), name)
+    return found
+"""
 
 _NO_HELP = '''"""Texts for `help()`, which nobody reads in Lambda: what writes them takes long to load."""
 
@@ -42,17 +59,37 @@ def trim(packages: Path) -> None:
             unwanted.unlink(missing_ok=True)
     (packages / "botocore" / "docs" / "docstring.py").write_text(_NO_HELP)
     (packages / "botocore" / "docs" / "__init__.py").write_text("")
+    for package in PUT_OFF:
+        put_off(packages / package / "__init__.py")
     _trim_endpoints(packages / "botocore" / "data" / "endpoints.json")
     for service, operations in OPERATIONS.items():
         for model in (packages / "botocore" / "data" / service).glob("*/service-2.json.gz"):
             _trim_model(model, operations)
 
 
+def put_off(init: Path) -> None:
+    """Write a package's `__init__.py` anew, so that each name is imported when it is first asked for (PEP 562).
+
+    A name that a module of the package has too stays as it is: importing that module would hide it. Raises SystemExit where more
+    is done than importing names.
+    """
+    places, kept = {}, []
+    for node in ast.parse(init.read_text()).body:
+        if isinstance(node, ast.ImportFrom) and not any(one.asname for one in node.names):
+            own = {one.name for one in node.names if (init.parent / f"{one.name}.py").exists()}
+            kept += [node] if own else []
+            module = "." * node.level + (node.module or "")
+            places |= {one.name: module for one in node.names if not own}
+        elif isinstance(node, ast.Expr | ast.Assign) and not any(isinstance(one, ast.Call) for one in ast.walk(node)):
+            kept.append(node)
+        else:
+            raise SystemExit(f"{init}: line {node.lineno} does more than import names")
+    init.write_text(f"{ast.unparse(ast.Module(kept, []))}\n_PLACES = {places!r}\n{_WHEN_ASKED_FOR}")
+
+
 def _unwanted(packages: Path) -> Iterator[Path]:
     yield from packages.glob("*.dist-info")
     yield packages / "bin"
-    # httpcore asks for it in case somebody wants its asynchronous half.
-    yield packages / "anyio"
     yield from packages.glob("*/tests")
     yield from packages.rglob("*.pyi")
     yield from packages.glob("botocore/data/*/*/examples-1.json")

@@ -26,8 +26,8 @@ import functions.{function}.app
 from darkroom.wiring import services
 services().upstream("hiapi")
 services().downloads
-from darkroom.adapters.upstreams.http import shared_client
-shared_client()
+from darkroom.adapters.upstreams.http import shared_pool
+shared_pool()
 print(made["sessions"], made["contexts"])
 """
 

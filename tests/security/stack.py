@@ -20,6 +20,7 @@ from darkroom.adapters.upstreams.hiapi import HiApi
 from darkroom.domain.admission import Limits
 from darkroom.domain.task import Task
 from tests.functions.api.client import DOMAIN, KEY, SECRET, Clock, Context, MemoryServices, event, poster
+from tests.support.answering import Answering
 from tests.support.memory import MemoryDownloads, MemorySecrets
 
 UPSTREAM_KEY = "hi-sk-the-key-of-the-gateway-0123456789"
@@ -72,8 +73,9 @@ class Stack(MemoryServices):
         self.secrets = MemorySecrets(
             {"callback_secret": SECRET, "hiapi_api_key": UPSTREAM_KEY, "hiapi_webhook_secret": WEBHOOK_SECRET}
         )
-        client = httpx.Client(transport=httpx.MockTransport(self.http))
-        self._upstreams = {"hiapi": HiApi(base_url="https://gateway.test", secrets=self.secrets, http=client, now=self.clock)}
+        self._upstreams = {
+            "hiapi": HiApi(base_url="https://gateway.test", secrets=self.secrets, http=Answering(self.http), now=self.clock)
+        }
 
     def rotate(self, **values: str) -> None:
         """The deployment's secret has other values from now on, as its cache sees too."""

@@ -23,6 +23,7 @@ from darkroom.errors import OutputRefused, SignatureRejected, UpstreamError
 from darkroom.ports import Job
 from tests.functions.api.client import DOMAIN, KEY, event
 from tests.security.stack import PNG, Door, Stack, delivery, signed, stack_of
+from tests.support.answering import Answering
 from tests.support.memory import MemorySecrets
 
 FACTS: Any = {"table": "t", "bucket": "b", "queue_url": "q", "dead_letter_queue_url": "d", "secret_id": "s"}
@@ -240,11 +241,9 @@ def test_whatever_a_gateway_answers_is_an_answer_or_a_named_error(name: str, sta
     module, _, adapter = ADAPTERS[name].at.partition(":")
     value = said.encode("ascii", errors="replace").decode().translate(dict.fromkeys((*range(32), 127), " "))
     headers = {"retry-after": value, "x-request-id": value, "content-type": value}
-    answer = httpx.MockTransport(lambda _: httpx.Response(status, headers=headers, stream=httpx.ByteStream(raw)))
+    answer = Answering(lambda _: httpx.Response(status, headers=headers, stream=httpx.ByteStream(raw)))
     secrets = MemorySecrets(dict.fromkeys(("hiapi_api_key", "pixapi_api_key"), "a-key-of-a-gateway-0123"))
-    upstream = getattr(import_module(module), adapter)(
-        base_url="https://gateway.test", secrets=secrets, http=httpx.Client(transport=answer)
-    )
+    upstream = getattr(import_module(module), adapter)(base_url="https://gateway.test", secrets=secrets, http=answer)
 
     with suppress(UpstreamError):
         upstream.submit(b'{"model":"m","input":{}}', key="k", timeout_s=30)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from darkroom.adapters.claims import DynamoApiKeys, api_key_id
@@ -162,7 +161,7 @@ def shown() -> Iterator[tuple[str, object]]:
     yield "signing key", SigningKey(SECRET)
     yield "signing keys", signing_keys(read)
     yield "new key", make_key(owner="shop", scopes=SCOPES, now=0.0, fresh=lambda size: SECRET.encode()[:size], key_id=api_key_id)
-    yield "gateway", HiApi(base_url="https://gateway.test", secrets=MemorySecrets({"hiapi_api_key": SECRET}), http=httpx.Client())
+    yield "gateway", HiApi(base_url="https://gateway.test", secrets=MemorySecrets({"hiapi_api_key": SECRET}))
     yield "services", MemoryServices()
     given = {"authorization": f"Bearer {SECRET}", "x-secret": SECRET}
     sent = event("POST", "/v1/tasks", f"key={SECRET}", given, f'{{"prompt": "{SECRET}"}}', base64=False, domain=DOMAIN)

@@ -141,10 +141,42 @@ def test_what_is_left_of_botocore_says_and_asks_the_same_as_the_whole(built: Bui
     assert json.loads(left) == json.loads(whole)
 
 
-NEVER = {"aws_xray_sdk", "awscrt", "boto3", "anyio"}
+NAMES = """
+import importlib, json, sys
+told = {}
+for package in sys.argv[1:]:
+    module = importlib.import_module(package)
+    found = ((name, getattr(module, name)) for name in module.__all__)
+    told[package] = {name: f"{one.__module__}.{one.__qualname__}" for name, one in found}
+    assert not hasattr(module, "no_such_name")
+print(json.dumps(told))
+"""
+
+
+def test_a_package_whose_imports_are_put_off_offers_the_same_names(built: Built) -> None:
+    packages = [package.replace("/", ".") for package in trimming()["PUT_OFF"]]
+    layer = built(ARCHITECTURE) / "DependenciesLayer" / "python"
+
+    whole = run(sys.executable, "-c", NAMES, *packages)
+    left = run(python313(), "-s", "-c", NAMES, *packages, env={"PATH": os.environ["PATH"], "PYTHONPATH": str(layer)})
+
+    assert json.loads(left) == json.loads(whole)
+    assert sum(map(len, json.loads(left).values())) > 60
+
+
+@pytest.mark.parametrize("line", ["import os", "switch_on()", "from .a import b as c", "if True: from .a import b"])
+def test_imports_are_not_put_off_where_a_package_does_more_than_importing(tmp_path: Path, line: str) -> None:
+    init = tmp_path / "__init__.py"
+    init.write_text(f'"""Text."""\nfrom .a import b\n{line}\n__all__ = ["b"]\n')
+
+    with pytest.raises(SystemExit, match="line 3 does more than import names"):
+        trimming()["put_off"](init)
+
+
+NEVER = {"aws_xray_sdk", "awscrt", "boto3", "anyio", "httpx"}
 NO_MODELS = NEVER | {"asyncio", "pydantic", "jsonschema"}
 DENIED = {
-    "api": NEVER,
+    "api": NEVER | {"asyncio"},
     "receive_callback": NO_MODELS,
     "reconcile_tasks": NO_MODELS,
     "work_tasks": NO_MODELS,

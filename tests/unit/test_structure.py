@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "edge": {"wiring", "adapters", "usecases", "ports", "domain", "errors", "settings", "observe"},
     "web": {"wiring", "edge", "catalogue", "usecases", "ports", "domain", "errors", "settings", "observe"},
 }
-OUTSIDE = {"boto3", "botocore", "httpx"}
+OUTSIDE = {"boto3", "botocore", "httpcore", "httpx"}
 
 
 def modules() -> list[Path]:
@@ -69,10 +69,10 @@ def test_a_handler_is_one_short_file_that_only_wires(function: str) -> None:
 
 
 FORBIDDEN = {
-    "receive_callback": {"pydantic", "asyncio", "jsonschema", "aws_xray_sdk", "awscrt"},
-    "reconcile_tasks": {"pydantic", "asyncio", "jsonschema", "aws_xray_sdk", "awscrt"},
-    "work_tasks": {"pydantic", "asyncio", "jsonschema", "aws_xray_sdk", "awscrt"},
-    "api": {"aws_xray_sdk", "awscrt"},
+    "receive_callback": {"pydantic", "asyncio", "jsonschema", "httpx", "aws_xray_sdk", "awscrt"},
+    "reconcile_tasks": {"pydantic", "asyncio", "jsonschema", "httpx", "aws_xray_sdk", "awscrt"},
+    "work_tasks": {"pydantic", "asyncio", "jsonschema", "httpx", "aws_xray_sdk", "awscrt"},
+    "api": {"httpx", "aws_xray_sdk", "awscrt"},
 }
 
 

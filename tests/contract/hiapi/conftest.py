@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import httpx
+import httpcore
 import pytest
 
 from darkroom.adapters.upstreams.hiapi import HiApi
-from darkroom.adapters.upstreams.http import shared_client
+from darkroom.adapters.upstreams.http import shared_pool
 from darkroom.domain.news import News
 from local.simulator.server import Simulator
 from tests.contract.hiapi.gateways import API_KEY, RotatingSecrets
@@ -83,8 +83,8 @@ def gateway(running_simulator: Simulator) -> Gateway:
 
 
 @pytest.fixture
-def http() -> httpx.Client:
-    return shared_client()
+def http() -> httpcore.ConnectionPool:
+    return shared_pool()
 
 
 @pytest.fixture

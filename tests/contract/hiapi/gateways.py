@@ -13,6 +13,7 @@ import httpx
 
 from darkroom.adapters.upstreams.hiapi import HiApi
 from darkroom.errors import StorageUnavailable
+from tests.support.answering import Answering
 
 API_KEY = "hi-sk-0123456789abcdef"
 T0 = 1_777_282_100.0
@@ -39,13 +40,7 @@ class RotatingSecrets:
 
 def mocked(answer: Callable[[httpx.Request], httpx.Response], secrets: RotatingSecrets | None = None) -> HiApi:
     """The adapter before a gateway that is a function."""
-
-    def unread(request: httpx.Request) -> httpx.Response:
-        told = answer(request)
-        return httpx.Response(told.status_code, headers=told.headers, stream=httpx.ByteStream(told.content))
-
-    http = httpx.Client(transport=httpx.MockTransport(unread))
-    return HiApi(base_url="https://gateway.example", secrets=secrets or RotatingSecrets(), http=http, now=lambda: T0)
+    return HiApi(base_url="https://gateway.example", secrets=secrets or RotatingSecrets(), http=Answering(answer), now=lambda: T0)
 
 
 def response(status: int, body: Any = b"", **headers: str) -> bytes:

@@ -7,13 +7,12 @@ import ssl
 import time
 from typing import Any
 
-import httpx
 import pytest
 import trustme
 
-from darkroom.adapters.upstreams.deadline import DeadlineTransport
+from darkroom.adapters.upstreams.deadline import deadline_pool
 from darkroom.adapters.upstreams.hiapi import HiApi
-from darkroom.adapters.upstreams.http import shared_client, ssl_context
+from darkroom.adapters.upstreams.http import USER_AGENT, exchange, shared_pool, ssl_context
 from darkroom.errors import OutcomeUnknown, UpstreamRefused, UpstreamUnavailable
 from darkroom.ports import Accepted
 from tests.contract.hiapi.gateways import RawGateway, RotatingSecrets, Script, drip, hang_up, reset, response, silence
@@ -83,7 +82,7 @@ def test_a_certificate_that_we_do_not_trust_means_nothing_was_sent(tls: ssl.SSLC
 def test_a_trusted_certificate_lets_the_request_through_in_the_time_given(authority: trustme.CA, tls: ssl.SSLContext) -> None:
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
-    http = httpx.Client(transport=DeadlineTransport(verify=trusting))
+    http = deadline_pool(verify=trusting)
 
     with RawGateway(response(200, OK), drip(response(200, OK), every_s=0.2), tls=tls) as gateway:
         hiapi = HiApi(base_url=gateway.url.replace("http:", "https:"), secrets=RotatingSecrets(), http=http)
@@ -164,9 +163,9 @@ def test_a_gateway_that_drips_cannot_stretch_the_time(answer: bytes) -> None:
         assert time.monotonic() - began < 12
 
 
-def test_without_a_deadline_the_transport_behaves_as_usual() -> None:
-    with RawGateway(response(200, OK)) as gateway, httpx.Client(transport=DeadlineTransport(verify=ssl_context())) as http:
-        assert http.get(gateway.url, timeout=30).json() == OK
+def test_without_a_deadline_the_pool_behaves_as_usual() -> None:
+    with RawGateway(response(200, OK)) as gateway, deadline_pool(verify=ssl_context()) as http:
+        assert json.loads(http.request("GET", gateway.url).content) == OK
 
 
 # -- manners -------------------------------------------------------------------------------------------
@@ -195,7 +194,7 @@ def test_a_cookie_is_not_carried_from_one_task_to_the_next() -> None:
 def test_nothing_of_the_environment_changes_where_a_request_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
-    shared_client.cache_clear()
+    shared_pool.cache_clear()
 
     with RawGateway(response(200, OK)) as gateway:
         assert submit(gateway.url).upstream_task_id == "tk-1"
@@ -232,10 +231,31 @@ def test_a_connection_is_used_again_for_the_next_request() -> None:
         assert len(gateway.requests) == 1
 
 
-def test_the_shared_client_is_one_for_all_and_an_own_one_may_be_given() -> None:
-    assert shared_client() is shared_client()
+def test_the_pool_is_one_for_all() -> None:
+    assert shared_pool() is shared_pool()
 
-    with RawGateway(response(200, OK)) as gateway, httpx.Client(headers={"User-Agent": "ours/1"}) as http:
-        HiApi(base_url=gateway.url, secrets=RotatingSecrets(), http=http).submit(b"{}", key="k", timeout_s=30)
 
-    assert b"ours/1" in gateway.requests[0]
+@pytest.mark.parametrize("said", ["Retry-After: 7\r\nRetry-After: 9", "RETRY-AFTER: 7,9", "retry-after:   7, 9  "])
+def test_a_header_in_any_case_and_in_parts_is_one(said: str) -> None:
+    answer = f"HTTP/1.1 200 X\r\nContent-Length: 0\r\nConnection: close\r\n{said}\r\n\r\n".encode()
+
+    with RawGateway(answer) as gateway:
+        got = exchange(shared_pool(), "GET", gateway.url, headers={}, timeout_s=30)
+
+    assert got.headers["retry-after"].replace(" ", "") == "7,9"
+
+
+def test_a_request_says_where_it_goes_who_asks_and_how_much_it_holds() -> None:
+    with RawGateway(response(200, OK)) as gateway:
+        exchange(shared_pool(), "POST", f"{gateway.url}/v1/tasks?a=b%2F", headers={"X-Own": "1"}, timeout_s=30, content=b"{}")
+
+    line, *headers = gateway.requests[0].partition(b"\r\n\r\n")[0].decode().split("\r\n")
+    assert line == "POST /v1/tasks?a=b%2F HTTP/1.1"
+    assert sorted(headers) == [
+        "Accept-Encoding: identity",
+        "Accept: application/json",
+        "Content-Length: 2",
+        f"Host: {gateway.url.removeprefix('http://')}",
+        f"User-Agent: {USER_AGENT}",
+        "X-Own: 1",
+    ]

@@ -18,6 +18,7 @@ from darkroom.errors import UpstreamError
 from darkroom.ports import Accepted
 from local.simulator.server import Simulator
 from tests.contract.hiapi.gateways import API_KEY, T0, RotatingSecrets
+from tests.support.answering import Answering
 
 PATIENCE_S = 60
 
@@ -97,13 +98,9 @@ def before(sim: Simulator, name: str, **options: Any) -> Gateway:
 
 def mocked(name: str, answer: Callable[[httpx.Request], httpx.Response], known: RotatingSecrets | None = None) -> Any:
     """The adapter before a gateway that is a function."""
-
-    def unread(request: httpx.Request) -> httpx.Response:
-        told = answer(request)
-        return httpx.Response(told.status_code, headers=told.headers, stream=httpx.ByteStream(told.content))
-
-    http = httpx.Client(transport=httpx.MockTransport(unread))
-    return CASES[name].adapter(base_url="https://gateway.example", secrets=known or secrets(), http=http, now=lambda: T0)
+    return CASES[name].adapter(
+        base_url="https://gateway.example", secrets=known or secrets(), http=Answering(answer), now=lambda: T0
+    )
 
 
 def answered(name: str, status: int, body: Any, **headers: str) -> Accepted | UpstreamError:

@@ -11,6 +11,7 @@ from darkroom.adapters.upstreams.digest import LARGE_BODY
 from darkroom.errors import OutcomeUnknown
 from tests.contract.hiapi.gateways import RawGateway, response
 from tests.contract.upstreams.gateways import CASES, IMMEDIATE, secrets
+from tests.support.answering import Answering
 
 PIECE = 64 * 1024
 MEGABYTE = 1024 * 1024
@@ -40,7 +41,7 @@ AROUND = {
 def test_a_large_picture_takes_little_more_than_three_times_its_size(name: str) -> None:
     head, tail = AROUND[name]
     size = 32 * MEGABYTE
-    http = httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(200, stream=Streamed(head, size, tail))))
+    http = Answering(lambda _: httpx.Response(200, stream=Streamed(head, size, tail)))
     adapter = CASES[name].adapter(base_url="https://gateway.example", secrets=secrets(), http=http)
 
     tracemalloc.start()
@@ -57,7 +58,7 @@ def test_a_large_picture_takes_little_more_than_three_times_its_size(name: str) 
 @pytest.mark.parametrize("name", IMMEDIATE)
 def test_an_answer_beyond_the_bound_is_lost_and_not_held(name: str) -> None:
     head, tail = AROUND[name]
-    http = httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(200, stream=Streamed(head, 64 * MEGABYTE, tail))))
+    http = Answering(lambda _: httpx.Response(200, stream=Streamed(head, 64 * MEGABYTE, tail)))
     adapter = CASES[name].adapter(base_url="https://gateway.example", secrets=secrets(), http=http, max_body=4 * MEGABYTE)
 
     tracemalloc.start()

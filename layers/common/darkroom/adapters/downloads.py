@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpcore
-import httpx
 
 from darkroom.adapters.addresses import resolve, resolved_within
 from darkroom.adapters.data_uris import is_data_uri, open_data_uri
+from darkroom.adapters.web_address import WebAddress
 from darkroom.domain.addresses import is_plain, is_public
 from darkroom.errors import DownloadInterrupted, OutputGone, OutputRefused
 from darkroom.ports import Download
@@ -43,7 +43,7 @@ class GuardedDownloads:
         is_allowed: Callable[[str], bool] = is_public,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._allowed_origins = frozenset(map(_origin, map(httpx.URL, allowed_origins)))
+        self._allowed_origins = frozenset(WebAddress.of(one).origin for one in allowed_origins)
         self._max_redirects = max_redirects
         self._clock = clock
         self._deadline = _Deadline(clock)
@@ -71,7 +71,7 @@ class GuardedDownloads:
         self._guarded.close()
         self._unguarded.close()
 
-    def _follow(self, url: httpx.URL) -> tuple[httpcore.Response, httpx.URL]:
+    def _follow(self, url: WebAddress) -> tuple[httpcore.Response, WebAddress]:
         for _ in range(self._max_redirects + 1):
             answer = self._get(url)
             target = _header(answer, b"location")
@@ -79,31 +79,29 @@ class GuardedDownloads:
                 return answer, url
             answer.close()
             url = _parsed(target, base=url)
-        raise OutputRefused(f"more than {self._max_redirects} redirects from {_plain(url)}", code="storage_failed")
+        raise OutputRefused(f"more than {self._max_redirects} redirects from {url.shown}", code="storage_failed")
 
-    def _get(self, url: httpx.URL) -> httpcore.Response:
+    def _get(self, url: WebAddress) -> httpcore.Response:
         request = httpcore.Request(
             "GET",
-            httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-            headers=[(b"Host", url.netloc), *_HEADERS],
+            httpcore.URL(scheme=url.scheme.encode(), host=url.host.encode(), port=url.port, target=url.target),
+            headers=[(b"Host", url.authority.encode()), *_HEADERS],
             extensions={"timeout": {"connect": _CONNECT_S, "read": _READ_S, "write": _READ_S, "pool": _CONNECT_S}},
         )
         pool = self._pool_for(url)
         with _interrupted(url):
             return pool.handle_request(request)
 
-    def _pool_for(self, url: httpx.URL) -> httpcore.ConnectionPool:
-        if url.userinfo:
-            raise OutputRefused(f"a user name in the URL {_plain(url)}", code="storage_failed")
-        if _origin(url) in self._allowed_origins:
+    def _pool_for(self, url: WebAddress) -> httpcore.ConnectionPool:
+        if url.has_user:
+            raise OutputRefused(f"a user name in the URL {url.shown}", code="storage_failed")
+        if url.origin in self._allowed_origins:
             return self._unguarded
-        # A port beyond 16 bits would be cut off and lead elsewhere.
-        has_port = 0 < (443 if url.port is None else url.port) <= 65_535
-        if url.scheme != "https" or not is_plain(url.raw_host.decode("ascii")) or not has_port:
-            raise OutputRefused(f"not a public https address: {_plain(url)}", code="storage_failed")
+        if url.scheme != "https" or not is_plain(url.host) or not url.port:
+            raise OutputRefused(f"not a public https address: {url.shown}", code="storage_failed")
         return self._guarded
 
-    def _chunks(self, answer: httpcore.Response, url: httpx.URL, until: float) -> Iterator[bytes]:
+    def _chunks(self, answer: httpcore.Response, url: WebAddress, until: float) -> Iterator[bytes]:
         chunks = answer.iter_stream()
         while True:
             # Whoever reads may do so in another thread, or between the chunks of another download.
@@ -200,38 +198,35 @@ def _pool(ssl_context: ssl.SSLContext, network: httpcore.NetworkBackend) -> http
 
 
 @contextmanager
-def _interrupted(url: httpx.URL) -> Iterator[None]:
+def _interrupted(url: WebAddress) -> Iterator[None]:
     try:
         yield
     except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
-        raise DownloadInterrupted(f"{type(error).__name__} at {_plain(url)}") from error
+        raise DownloadInterrupted(f"{type(error).__name__} at {url.shown}") from error
 
 
-def _parsed(url: str, base: httpx.URL | None = None) -> httpx.URL:
+def _parsed(url: str, base: WebAddress | None = None) -> WebAddress:
     try:
-        found = base.join(url) if base else httpx.URL(url)
-        # Decoded only now: a label may start like punycode and be none.
-        _ = found.host
-    except (httpx.InvalidURL, ValueError) as error:
+        return WebAddress.of(url, base)
+    except ValueError as error:
         raise OutputRefused("not a URL", code="storage_failed") from error
-    return found
 
 
-def _check_status(answer: httpcore.Response, url: httpx.URL) -> None:
+def _check_status(answer: httpcore.Response, url: WebAddress) -> None:
     if answer.status == 200:
         return
-    message = f"status {answer.status} from {_plain(url)}"
+    message = f"status {answer.status} from {url.shown}"
     if 400 <= answer.status < 500 and answer.status not in _PASSING:
         # 403 and 404 mostly; S3 says 400 when the credentials behind a presigned URL have expired.
         raise OutputGone(message)
     raise DownloadInterrupted(message)
 
 
-def _check_encoding(answer: httpcore.Response, url: httpx.URL) -> None:
+def _check_encoding(answer: httpcore.Response, url: WebAddress) -> None:
     """We ask for no compression, and a picture gains nothing from it: decoding could only be used to blow us up."""
     encoding = _header(answer, b"content-encoding")
     if encoding and encoding.lower() != "identity":
-        raise DownloadInterrupted(f"an encoded body from {_plain(url)}")
+        raise DownloadInterrupted(f"an encoded body from {url.shown}")
 
 
 def _length(answer: httpcore.Response) -> int | None:
@@ -244,12 +239,3 @@ def _length(answer: httpcore.Response) -> int | None:
 
 def _header(answer: httpcore.Response, name: bytes) -> str | None:
     return next((value.decode("latin-1") for key, value in answer.headers if key.lower() == name), None)
-
-
-def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    return url.scheme, url.host, url.port
-
-
-def _plain(url: httpx.URL) -> str:
-    """The URL as far as it may be shown: without user, query and fragment."""
-    return f"{url.scheme}://{url.host}{url.path}"

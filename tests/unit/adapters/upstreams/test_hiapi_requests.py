@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from darkroom.adapters.upstreams.hiapi import HiApi
-from darkroom.adapters.upstreams.http import USER_AGENT, shared_client
+from darkroom.adapters.upstreams.http import USER_AGENT
 from darkroom.errors import UpstreamRefused, UpstreamUnavailable
 from darkroom.ports import Upstream
 from tests.contract.hiapi.gateways import API_KEY, RotatingSecrets, mocked
@@ -88,7 +88,6 @@ def test_we_say_who_we_are_in_the_version_that_we_are() -> None:
     project = tomllib.loads((Path(__file__).parents[4] / "pyproject.toml").read_text())
 
     assert f"darkroom/{project['project']['version']}" == USER_AGENT
-    assert shared_client().headers["user-agent"] == USER_AGENT
 
 
 # -- the key -------------------------------------------------------------------------------------------

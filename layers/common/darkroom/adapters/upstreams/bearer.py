@@ -5,9 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-import httpx
-
-from darkroom.adapters.upstreams.http import MAX_BODY, Answer, exchange, shared_client
+from darkroom.adapters.upstreams.http import MAX_BODY, Answer, Http, exchange, shared_pool
 from darkroom.adapters.upstreams.refusals import AUTH_REASON, is_auth
 from darkroom.domain.redact import KEY_MARK
 from darkroom.errors import StorageUnavailable, UpstreamRefused, UpstreamUnavailable
@@ -20,7 +18,7 @@ _SHORTEST_KEY = 12  # a shorter one is a placeholder, and replacing it would gar
 class Bearer:
     """Reads the key in the secret's field `field` for every request, so that a rotation needs no deploy."""
 
-    def __init__(self, *, field: str, secrets: Secrets, http: httpx.Client | None = None, max_body: int = MAX_BODY) -> None:
+    def __init__(self, *, field: str, secrets: Secrets, http: Http | None = None, max_body: int = MAX_BODY) -> None:
         self._field = field
         self._secrets = secrets
         self._http = http
@@ -30,9 +28,9 @@ class Bearer:
         self, method: str, url: str, key: str, timeout_s: float, headers: Mapping[str, str], body: bytes | None = None
     ) -> Answer:
         """One exchange; an answer that quotes our key back loses it here."""
-        client = self._http or shared_client()
+        http = self._http or shared_pool()
         signed = {"Authorization": f"Bearer {key}", **headers}
-        answer = exchange(client, method, url, headers=signed, content=body, timeout_s=timeout_s, max_body=self._max_body)
+        answer = exchange(http, method, url, headers=signed, content=body, timeout_s=timeout_s, max_body=self._max_body)
         if len(key) < _SHORTEST_KEY or key.encode() not in answer.body:
             return answer
         return replace(answer, body=answer.body.replace(key.encode(), KEY_MARK.encode()))

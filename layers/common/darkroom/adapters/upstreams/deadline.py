@@ -1,4 +1,4 @@
-"""A transport whose every socket operation ends at a common deadline: httpx's own time-outs start anew with each of them."""
+"""A pool of connections whose every socket operation ends at a common deadline: time-outs start anew with each of them."""
 
 import socket
 import ssl
@@ -9,10 +9,10 @@ from contextvars import ContextVar
 from typing import Any
 
 import httpcore
-import httpx
 
-# As many are kept as a sweep of the reconciler uses at once.
-_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=100, keepalive_expiry=5.0)
+# More than a sweep of the reconciler uses at once.
+_MOST = 100
+_IDLE_S = 5.0
 # A synchronous upstream says nothing for minutes: without probes a network in between forgets such a connection.
 _KEEPALIVE: list[tuple[int, int, int]] = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
 if hasattr(socket, "TCP_KEEPIDLE"):
@@ -22,7 +22,7 @@ _ends: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 @contextmanager
 def deadline(ends: float) -> Iterator[None]:
-    """Inside, requests of this thread through a DeadlineTransport end at `ends` (monotonic seconds)."""
+    """Inside, requests of this thread through such a pool end at `ends` (monotonic seconds)."""
     before = _ends.set(ends)
     try:
         yield
@@ -30,21 +30,16 @@ def deadline(ends: float) -> Iterator[None]:
         _ends.reset(before)
 
 
-class DeadlineTransport(httpx.HTTPTransport):
-    """An HTTPTransport that keeps `deadline`; without one it behaves as usual."""
-
-    def __init__(self, *, verify: ssl.SSLContext, limits: httpx.Limits | None = None) -> None:
-        super().__init__(verify=verify, trust_env=False)
-        limits = limits or _LIMITS
-        # httpx offers no way to pass a network backend; its pool is what httpcore documents, with one argument more.
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=verify,
-            max_connections=limits.max_connections,
-            max_keepalive_connections=limits.max_keepalive_connections,
-            keepalive_expiry=limits.keepalive_expiry,
-            network_backend=_Backend(),
-            socket_options=_KEEPALIVE,
-        )
+def deadline_pool(*, verify: ssl.SSLContext, most: int = _MOST) -> httpcore.ConnectionPool:
+    """Connections, `most` at once, that keep `deadline`; without one they behave as usual."""
+    return httpcore.ConnectionPool(
+        ssl_context=verify,
+        max_connections=most,
+        max_keepalive_connections=most,
+        keepalive_expiry=_IDLE_S,
+        network_backend=_Backend(),
+        socket_options=_KEEPALIVE,
+    )
 
 
 class _Backend(httpcore.SyncBackend):

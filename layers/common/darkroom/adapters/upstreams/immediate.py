@@ -6,14 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import httpx
-
 from darkroom.adapters.upstreams.bearer import Bearer
 from darkroom.adapters.upstreams.bodies import frozen, require_no_route, with_extra_body
 from darkroom.adapters.upstreams.callbackless import NeverCallsBack
 from darkroom.adapters.upstreams.complaints import Complaint
 from darkroom.adapters.upstreams.digest import LARGE_BODY, digest
-from darkroom.adapters.upstreams.http import Answer
+from darkroom.adapters.upstreams.http import Answer, Http
 from darkroom.adapters.upstreams.once import complaint_of, raise_once
 from darkroom.adapters.upstreams.reading import text
 from darkroom.adapters.upstreams.refusals import RAW_CAP
@@ -50,7 +48,7 @@ class Immediate(NeverCallsBack, ABC):
         *,
         base_url: str,
         secrets: Secrets,
-        http: httpx.Client | None = None,
+        http: Http | None = None,
         now: Callable[[], float] = time.time,
         max_body: int = LARGE_BODY,
         merge_extra_body: bool = False,

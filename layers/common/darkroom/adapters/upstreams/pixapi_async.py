@@ -6,12 +6,11 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-import httpx
-
 from darkroom.adapters.upstreams.bearer import Bearer
 from darkroom.adapters.upstreams.bodies import frozen, require_no_route
 from darkroom.adapters.upstreams.callbackless import NeverCallsBack
 from darkroom.adapters.upstreams.digest import LARGE_BODY, digest
+from darkroom.adapters.upstreams.http import Http
 from darkroom.adapters.upstreams.once import raise_once
 from darkroom.adapters.upstreams.openai_images import images_body
 from darkroom.adapters.upstreams.pixapi_errors import complaint_of
@@ -35,7 +34,7 @@ class PixapiAsync(NeverCallsBack):
         *,
         base_url: str,
         secrets: Secrets,
-        http: httpx.Client | None = None,
+        http: Http | None = None,
         now: Callable[[], float] = time.time,
         max_body: int = LARGE_BODY,
     ) -> None:

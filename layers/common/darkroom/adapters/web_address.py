@@ -1,0 +1,67 @@
+"""An address as somebody else wrote it, taken apart once: what is checked is what is connected to and asked for."""
+
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import quote, urljoin, urlsplit
+
+_PORTS = {"http": 80, "https": 443}
+_KEPT = "".join(map(chr, range(0x21, 0x7F)))
+"""Printable ASCII: signatures cover addresses as they were written, so an escape stays as it is, its letters' case included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebAddress:
+    """`host` is in ASCII, an IPv6 address without its brackets; `target` is what a request line holds."""
+
+    scheme: str
+    host: str
+    port: int
+    target: bytes
+    path: str
+    has_user: bool
+
+    @classmethod
+    def of(cls, text: str, base: Self | None = None) -> Self:
+        """`text`, seen from `base` when it is a redirect's; raises ValueError when it is no address at all."""
+        parts = urlsplit(urljoin(str(base), text) if base else text)
+        scheme = parts.scheme
+        port = parts.port
+        path = quote(parts.path, safe=_KEPT, errors="surrogatepass") or "/"
+        query = "?" + quote(parts.query, safe=_KEPT, errors="surrogatepass") if parts.query else ""
+        return cls(
+            scheme=scheme,
+            host=_in_ascii(parts.hostname or ""),
+            # 0 is a port that nobody has; only where nothing is said is the scheme's meant.
+            port=_PORTS.get(scheme, 0) if port is None else port,
+            target=(path + query).encode("ascii"),
+            path=path,
+            has_user="@" in parts.netloc,
+        )
+
+    @property
+    def origin(self) -> tuple[str, str, int]:
+        """Scheme, host and port."""
+        return self.scheme, self.host, self.port
+
+    @property
+    def authority(self) -> str:
+        """What the Host header says."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _PORTS.get(self.scheme) else f"{host}:{self.port}"
+
+    @property
+    def shown(self) -> str:
+        """As far as it may be shown: without user, query and fragment."""
+        return f"{self.scheme}://{self.authority}{self.path}"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}{self.target.decode('ascii')}"
+
+
+def _in_ascii(host: str) -> str:
+    if host.isascii():
+        return host
+    import idna
+
+    # An IDNAError is a ValueError.
+    return idna.encode(host).decode("ascii")
