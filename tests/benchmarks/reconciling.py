@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from darkroom.adapters import rows
 from darkroom.domain.ids import task_id
 from darkroom.domain.task import Phase, Request, Task, TaskError
@@ -27,8 +29,8 @@ from tests.support.wire_upstream import Taken
 OVERDUE, LATENCY_S = 1000, 0.1
 SIZES = (1_000, 100_000, 1_000_000)
 _FEW_OVERDUE = 50
-_BESIDE_HTTPX = 1.16
-"""The goal of 0.6 ms was set on a machine where such a loop took 0.52 ms."""
+POLL_MS, WHERE_HTTPX_TOOK_MS = 0.6, 0.52
+"""The goal, and what a plain httpx loop took on the machine where it was set: elsewhere it is as much longer as that loop is."""
 
 _M = 1e6
 
@@ -41,6 +43,8 @@ def reconciling(bench: Bench) -> Section:
         peers = {who: _plain_loop(world, who) for who in ("httpx", "urllib3")}
     ideal = OVERDUE / THREADS * LATENCY_S
     told = ", ".join(f"{name} {one / OVERDUE * 1000:.2f} ms" for name, one in sorted(items.items()))
+    httpx_ms = peers["httpx"].poll_ms
+    slower = httpx_ms / WHERE_HTTPX_TOOK_MS
     poll_ms, wire_ms = (items[name] / OVERDUE * 1000 for name in ("upstream GET", "upstream GET › GET on the wire"))
     read = {}
     for size in SIZES:
@@ -61,8 +65,7 @@ def reconciling(bench: Bench) -> Section:
         ),
         figures=[
             Figure(name="wall / ideal", ours=wall / ideal, peer=peers["httpx"].wall_s / ideal, floor=1.0, goal=1.15),
-            Figure(name="CPU per poll", unit="ms", ours=poll_ms, peer=peers["httpx"].poll_ms, goal=0.6, floor=0.04),
-            Figure(name="CPU per poll / the plain loop's", ours=poll_ms / peers["httpx"].poll_ms, peer=1.0, goal=_BESIDE_HTTPX),
+            Figure(name="CPU per poll", unit="ms", ours=poll_ms, peer=httpx_ms, goal=POLL_MS * slower, floor=0.04),
             Figure(name="CPU per whole look", unit="ms", ours=look_ms),
             *(
                 Figure(name=f"read units, {size:,} rows", ours=units, goal=expected_reads(), digits=1)
@@ -70,7 +73,11 @@ def reconciling(bench: Bench) -> Section:
             ),
         ],
         tables=[_loops(wall / ideal, poll_ms, look_ms, {who: (one.wall_s / ideal, one.poll_ms) for who, one in peers.items()})],
-        notes=[f"Of a poll, {wire_ms:.2f} ms are the HTTP client's. CPU of a look, itemised: {told}."],
+        notes=[
+            f"The goal of a poll is {POLL_MS:g} ms where that plain loop takes {WHERE_HTTPX_TOOK_MS:g} ms, as it did where the "
+            f"goal was set; here it takes {slower:.2f} times as long. {wire_ms:.2f} ms of a poll pass until the answer's head is "
+            f"there. CPU of a look, itemised: {told}."
+        ],
     )
 
 
@@ -98,11 +105,13 @@ class Loop:
 
 
 def _plain_loop(world: World, who: str) -> Loop:
-    """The same upstream asked as often by a program without a pipeline, with the client `who` of our layer."""
+    """The same upstream asked as often by a program without a pipeline, with the client `who`."""
     program = Path(__file__).parent / "peers" / "looks.py"
-    layer = world.bench.built / "DependenciesLayer" / "python"
+    # httpx itself is not deployed; it is pure Python, and what it builds on comes from the layer for both.
+    places = (world.bench.built / "DependenciesLayer" / "python", Path(httpx.__file__).parents[1])
     url = f"{world.upstream.url}/v1/tasks/{next(iter(world.upstream.tasks))}"
-    said = run(lambda_python(), "-s", program, who, url, str(OVERDUE), str(THREADS), env={"PYTHONPATH": str(layer)})
+    env = {"PYTHONPATH": ":".join(map(str, places))}
+    said = run(lambda_python(), "-s", program, who, url, str(OVERDUE), str(THREADS), env=env)
     return Loop(**json.loads(said))
 
 

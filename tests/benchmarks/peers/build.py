@@ -16,7 +16,7 @@ def build_peer(folder: Path, *, architecture: str, wheels: Path, trim: bool) -> 
     recipe = folder / "recipe"
     shutil.copytree(_OURS, recipe)
     shutil.copy(_LOCKED, recipe / "requirements.txt")
-    # The peer has no httpx, and with it no certifi whose roots could be laid out.
+    # The peer has no certifi whose roots could be laid out.
     for script in ("roots.py",) if trim else ("roots.py", "trim.py"):
         (recipe / script).write_text('"""Everything stays."""\n')
     layer = folder / "DependenciesLayer"
