@@ -33,6 +33,7 @@ BELIEVED_IN_FLIGHT = 15
 LEARNING_GOAL = BELIEVED_IN_FLIGHT - ALLOWED.in_flight
 """Refusals: as many as were believed in too many may be on their way before the first no is written down, and none after it."""
 
+_FEWER_A_MINUTE = 40
 _LONGEST_S = 120.0
 _KEY, _SECRET = "drk_a-key-for-the-burst-0123456789", "whsec_burst"
 _PEER = "official client, 10 threads"
@@ -81,8 +82,9 @@ def burst(bench: Bench) -> Section:
     return Section(
         title="A burst",
         about=(
-            f"In virtual time: {virtual.Burst().tasks:,} orders of three owners through the use-cases, waits simulated; these "
-            "figures repeat exactly. Their bound is the least that the limits allow, the GETs that were made included.\n\n"
+            f"In virtual time: {virtual.Burst().tasks:,} orders of three owners, or as told, through the use-cases; waits "
+            "are simulated, these figures repeat exactly. Their bound is the least that the limits allow, the GETs that were "
+            "made included.\n\n"
             f"Through the wire: {TASKS} orders at once at the simulator, which enforces what HiAPI allows an account by default: "
             f"{ALLOWED.in_flight} tasks in flight, {ALLOWED.per_minute} requests in a minute, POST and GET together. A picture "
             f"takes {GENERATION_S:g} s. The simulator lives {HURRY:g} times as fast as on a real day, and so do the waits of "
@@ -92,7 +94,12 @@ def burst(bench: Bench) -> Section:
             f"{bound:.0f} s. The peer in the figures is HiAPI's {_PEER}, with its own defaults; the loop is written after "
             "HiAPI's articles."
         ),
-        figures=[*_virtual(thousand), *_real(bursts["Darkroom"], bursts[_PEER], bound), _learning(bursts[_MISTAKEN])],
+        figures=[
+            *_virtual(thousand),
+            *_fair_and_taught(),
+            *_real(bursts["Darkroom"], bursts[_PEER], bound),
+            _learning(bursts[_MISTAKEN]),
+        ],
         tables=[[HEAD, *([name, *one.cells(bound)] for name, one in bursts.items())]],
         notes=[
             f"A stack that is told {BELIEVED_IN_FLIGHT} in flight where {ALLOWED.in_flight} are allowed learns it from a 429. As "
@@ -118,6 +125,29 @@ def _virtual(outcome: virtual.Outcome) -> list[Figure]:
         Figure(name=f"{tasks:,} orders: POSTs for each", ours=len(outcome.posts) / tasks, floor=1, goal=1),
         Figure(name=f"{tasks:,} orders: GETs for each", ours=len(outcome.gets) / tasks, floor=0, goal=0.1),
         Figure(name=f"{tasks:,} orders: makespan / bound", ours=outcome.makespan_s / outcome.bound_s, floor=1, goal=1.1),
+    ]
+
+
+def _fair_and_taught() -> list[Figure]:
+    greedy = virtual.Burst(owners=("greedy",), fastest_s=5, slowest_s=5)
+    taught = virtual.Run(virtual.Burst(tasks=200, fastest_s=2, slowest_s=4))
+    taught.allow_only(per_minute=_FEWER_A_MINUTE)
+    taught.to_the_end()
+    told = taught.burst.limits.per_minute
+    return [
+        Figure(
+            name=f"{greedy.tasks:,} orders of one owner: POSTs that overtake another's only order",
+            ours=virtual.overtaken_by(greedy),
+            goal=greedy.limits.in_flight,
+            digits=0,
+        ),
+        Figure(
+            name=f"200 orders: 429s while learning that {_FEWER_A_MINUTE} a minute are allowed, not {told}",
+            ours=taught.refused,
+            floor=1,
+            goal=5,
+            digits=0,
+        ),
     ]
 
 

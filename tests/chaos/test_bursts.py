@@ -3,8 +3,7 @@
 import pytest
 
 from darkroom.domain.admission import Limits
-from darkroom.domain.task import Phase
-from tests.support.burst import Burst, Run, busiest, run_burst
+from tests.support.burst import Burst, Run, busiest, overtaken_by, run_burst
 
 
 def test_a_thousand_tasks_of_three_owners_stay_within_the_limits_and_take_hardly_longer_than_these_allow() -> None:
@@ -40,19 +39,20 @@ def test_whatever_is_short_the_limits_hold(burst: Burst) -> None:
 
 
 def test_one_owners_burst_of_a_thousand_delays_anothers_single_task_by_a_few_slots() -> None:
-    single: list[str] = []
-
-    def come_late(run: Run) -> None:
-        run.at(30.0, lambda: single.append(run.order("modest")))
-
     burst = Burst(tasks=1000, owners=("greedy",), fastest_s=5, slowest_s=5)
-    run = Run(burst)
-    come_late(run)
-    while not single or run.world.task(single[0]).phase in (Phase.WAITING, Phase.SUBMITTING):
-        run.step()
 
-    overtaken_by = sum(at > 30.0 for at in run.posts) - 1
-    assert overtaken_by <= burst.limits.in_flight
+    assert overtaken_by(burst) <= burst.limits.in_flight
+
+
+def test_an_upstream_that_takes_fewer_requests_than_we_think_teaches_us() -> None:
+    run = Run(Burst(tasks=200, fastest_s=2, slowest_s=4))
+    run.allow_only(per_minute=40)
+
+    run.to_the_end()
+
+    assert run.outcome().ended == {"succeeded": 200}
+    assert 1 <= run.refused <= 3
+    assert run.world.accounts.get("hiapi").rate(run.world.now, Limits(account="hiapi")) < 60
 
 
 def test_an_upstream_that_takes_fewer_than_we_think_teaches_us() -> None:

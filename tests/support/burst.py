@@ -75,6 +75,16 @@ def run_burst(burst: Burst, *, also: Callable[["Run"], None] | None = None) -> O
     return run.outcome()
 
 
+def overtaken_by(burst: Burst, *, at_s: float = 30.0) -> int:
+    """How many POSTs of `burst`, all of other owners, go out before that of a single order which comes `at_s` seconds later."""
+    run = Run(burst)
+    single: list[str] = []
+    run.at(at_s, lambda: single.append(run.order("modest")))
+    while not single or run.world.task(single[0]).phase in (Phase.WAITING, Phase.SUBMITTING):
+        run.step()
+    return sum(at > at_s for at in run.posts) - 1
+
+
 class Run:
     """The world of one burst, and what is going to happen in it."""
 
@@ -90,7 +100,8 @@ class Run:
         self._numbers = count()
         self._seen: set[str] = set()
         self.refused = 0
-        self._allowed: int | None = None
+        self._in_flight_allowed: int | None = None
+        self._per_minute_allowed: int | None = None
         self._running = 0
         self._work = 0.0
         gateway = self.world.gateway
@@ -119,9 +130,9 @@ class Run:
         happen()
         self._notice()
 
-    def allow_only(self, *, in_flight: int) -> None:
-        """Let the gateway refuse what is beyond that, whatever the pipeline thinks that it allows."""
-        self._allowed = in_flight
+    def allow_only(self, *, in_flight: int | None = None, per_minute: int | None = None) -> None:
+        """Let the gateway refuse orders beyond that, whatever the pipeline thinks that it allows."""
+        self._in_flight_allowed, self._per_minute_allowed = in_flight, per_minute
 
     def outcome(self) -> Outcome:
         tasks, limits = self.world.tasks.tasks.values(), self.burst.limits
@@ -147,11 +158,19 @@ class Run:
 
     def _post(self, key: str, _body: bytes) -> None:
         self.posts.append(self.world.now - T0)
-        if self._allowed is not None and self._running >= self._allowed:
+        if self._is_too_much():
             self.refused += 1
             self.world.gateway.before_accepting.append(UpstreamUnavailable("too many at once", status=429))
             return
         self.posted[key] += 1
+
+    def _is_too_much(self) -> bool:
+        """A minute is any 60 s, and what is refused counts in it too."""
+        if self._in_flight_allowed is not None and self._running >= self._in_flight_allowed:
+            return True
+        now = self.world.now - T0
+        lately = sum(at > now - 60.0 for at in (*self.posts, *self.gets))
+        return self._per_minute_allowed is not None and lately > self._per_minute_allowed
 
     def _look(self, _upstream_task_id: str) -> None:
         self.gets.append(self.world.now - T0)
