@@ -158,27 +158,35 @@ class _Reader:
         values = [part.strip().rstrip("/") for part in self.text(name, "").split(",") if part.strip()]
         for value in values:
             parts = _split(value)
-            if parts is None or parts.scheme not in ("http", "https") or not parts.netloc or parts.path:
+            if parts is None or parts.scheme not in ("http", "https") or parts.path or not _is_written_plainly(value):
                 raise ConfigurationError(f"{name} holds {value!r}: each entry must be an origin such as http://127.0.0.1:9000")
         return frozenset(values)
 
 
 def _split(value: str) -> SplitResult | None:
+    """Its parts, where a client could connect to them."""
     try:
         parts = urlsplit(value)
-        usable = parts.port != 0
+        host, port = parts.hostname or "", parts.port
     except ValueError:
         # An address in brackets that is none, or a port that is none.
         return None
-    return parts if usable else None
+    labels = host.removesuffix(".").split(".")
+    named = ":" in host or all(0 < len(label) < 64 for label in labels)
+    return parts if host and named and port != 0 and not parts.netloc.endswith(":") else None
 
 
 def _check(name: str, value: str, *, path_allowed: bool) -> None:
     parts = _split(value)
     plain_http_is_fine = parts is not None and parts.scheme == "http" and parts.hostname in _LOOPBACK
-    if parts is None or not parts.hostname or not (parts.scheme == "https" or plain_http_is_fine):
+    if parts is None or not (parts.scheme == "https" or plain_http_is_fine):
         raise ConfigurationError(f"{name} is {value!r}: an https URL is needed (http only for loopback)")
     if not value.isascii():
         raise ConfigurationError(f"{name} is {value!r}: a name beyond ASCII has to be written in punycode (xn--…)")
-    if parts.query or parts.fragment or parts.username or (parts.path and not path_allowed):
+    if not _is_written_plainly(value) or (parts.path and not path_allowed):
         raise ConfigurationError(f"{name} is {value!r}: only scheme, host and port are allowed")
+
+
+def _is_written_plainly(value: str) -> bool:
+    """Whether there is no query, no fragment, nobody before the host, and nothing that a request line could not hold."""
+    return value.isascii() and value.isprintable() and not set("?#@ ") & set(value)
