@@ -86,7 +86,7 @@ def test_no_redirect_leads_inside_however_its_target_is_spelled(
     guarded: GuardedDownloads, cdn: Origin, net: Internet, spelling: str
 ) -> None:
     for address in INSIDE:
-        # In UTF-8, as browsers take it; we read Latin-1, and then some of it names nothing at all.
+        # In UTF-8, as browsers take it too.
         location = f"https://{spellings(address)[spelling]}/latest/meta-data".encode()
         cdn.answers["/go"] = lambda visit, to=location: visit.send(head("302 Found", "Content-Length: 0")[:-2] + to_header(to))
 

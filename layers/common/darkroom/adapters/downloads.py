@@ -238,4 +238,11 @@ def _length(answer: httpcore.Response) -> int | None:
 
 
 def _header(answer: httpcore.Response, name: bytes) -> str | None:
-    return next((value.decode("latin-1") for key, value in answer.headers if key.lower() == name), None)
+    found = next((value for key, value in answer.headers if key.lower() == name), None)
+    if found is None:
+        return None
+    try:
+        # As browsers read an address; everything else that we look for is ASCII.
+        return found.decode()
+    except UnicodeDecodeError:
+        return found.decode("latin-1")

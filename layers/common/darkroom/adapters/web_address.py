@@ -5,8 +5,9 @@ from typing import Self
 from urllib.parse import quote, urljoin, urlsplit
 
 _PORTS = {"http": 80, "https": 443}
-_KEPT = "".join(map(chr, range(0x21, 0x7F)))
-"""Printable ASCII: signatures cover addresses as they were written, so an escape stays as it is, its letters' case included."""
+_KEPT = "%!$&'()*+,;=:@/?#[]"
+"""What a path and a query may hold (RFC 3986), and some that others write there. Signatures cover addresses as they were written,
+so an escape stays as it is, its letters' case included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,15 +24,18 @@ class WebAddress:
     @classmethod
     def of(cls, text: str, base: Self | None = None) -> Self:
         """`text`, seen from `base` when it is a redirect's; raises ValueError when it is no address at all."""
-        parts = urlsplit(urljoin(str(base), text) if base else text)
+        parts = urlsplit(text)
+        if base and not (parts.scheme and parts.netloc):
+            text = urljoin(str(base), text)
+            parts = urlsplit(text)
         scheme = parts.scheme
         port = parts.port
         path = quote(parts.path, safe=_KEPT, errors="surrogatepass") or "/"
-        query = "?" + quote(parts.query, safe=_KEPT, errors="surrogatepass") if parts.query else ""
+        query = "?" + quote(parts.query, safe=_KEPT, errors="surrogatepass") if "?" in text.partition("#")[0] else ""
         return cls(
             scheme=scheme,
             host=_in_ascii(parts.hostname or ""),
-            # 0 is a port that nobody has; only where nothing is said is the scheme's meant.
+            # 0 is a port that nobody has: it is never asked. Only where nothing is said is the scheme's meant.
             port=_PORTS.get(scheme, 0) if port is None else port,
             target=(path + query).encode("ascii"),
             path=path,
@@ -47,7 +51,7 @@ class WebAddress:
     def authority(self) -> str:
         """What the Host header says."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _PORTS.get(self.scheme) else f"{host}:{self.port}"
+        return host if self.port in (0, _PORTS.get(self.scheme)) else f"{host}:{self.port}"
 
     @property
     def shown(self) -> str:
