@@ -75,16 +75,20 @@ def put_off(init: Path) -> None:
     """
     places, kept = {}, []
     for node in ast.parse(init.read_text()).body:
-        if isinstance(node, ast.ImportFrom) and not any(one.asname for one in node.names):
-            own = {one.name for one in node.names if (init.parent / f"{one.name}.py").exists()}
+        if isinstance(node, ast.ImportFrom) and node.module and not any(one.asname or one.name == "*" for one in node.names):
+            own = {one.name for one in node.names if _is_module(init.parent, one.name)}
             kept += [node] if own else []
-            module = "." * node.level + (node.module or "")
+            module = "." * node.level + node.module
             places |= {one.name: module for one in node.names if not own}
         elif isinstance(node, ast.Expr | ast.Assign) and not any(isinstance(one, ast.Call) for one in ast.walk(node)):
             kept.append(node)
         else:
             raise SystemExit(f"{init}: line {node.lineno} does more than import names")
     init.write_text(f"{ast.unparse(ast.Module(kept, []))}\n_PLACES = {places!r}\n{_WHEN_ASKED_FOR}")
+
+
+def _is_module(package: Path, name: str) -> bool:
+    return (package / f"{name}.py").exists() or (package / name).is_dir()
 
 
 def _unwanted(packages: Path) -> Iterator[Path]:

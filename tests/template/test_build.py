@@ -164,7 +164,10 @@ def test_a_package_whose_imports_are_put_off_offers_the_same_names(built: Built)
     assert sum(map(len, json.loads(left).values())) > 60
 
 
-@pytest.mark.parametrize("line", ["import os", "switch_on()", "from .a import b as c", "if True: from .a import b"])
+@pytest.mark.parametrize(
+    "line",
+    ["import os", "switch_on()", "from .a import b as c", "if True: from .a import b", "from .a import *", "from . import a"],
+)
 def test_imports_are_not_put_off_where_a_package_does_more_than_importing(tmp_path: Path, line: str) -> None:
     init = tmp_path / "__init__.py"
     init.write_text(f'"""Text."""\nfrom .a import b\n{line}\n__all__ = ["b"]\n')
