@@ -11,6 +11,7 @@ DarkroomError
 │   └── StorageUnavailable    ask again: table, bucket, queue or secret did not answer
 ├── UpstreamError             what a gateway said, or failed to say
 │   ├── UpstreamUnavailable   ask again, same key: it provably did no work
+│   │   └── NotAsked          the same, and it is not the gateway's fault
 │   ├── UpstreamRefused       do not ask again: it said no
 │   ├── OutcomeUnknown        find out: it may have done the work
 │   └── UpstreamTaskNotFound  look once more, then give up: it does not know this task
@@ -96,6 +97,10 @@ class UpstreamUnavailable(UpstreamError):
     def __init__(self, message: str, *, about_the_request: bool = False, **kwargs: object) -> None:
         super().__init__(message, **kwargs)  # type: ignore[arg-type]  # forwards UpstreamError's own keywords
         self.about_the_request = about_the_request
+
+
+class NotAsked(UpstreamUnavailable):
+    """Our own secret could not be read, or no time was left: it says nothing about the gateway, which knows nothing of it."""
 
 
 class UpstreamRefused(UpstreamError):

@@ -92,6 +92,29 @@ def test_without_an_old_value_the_service_is_asked_once_a_second(moto: Aws, cloc
         assert secrets.get("hiapi_api_key") == "first"
 
 
+def test_a_failure_is_forgotten_when_the_clock_is_set_back(moto: Aws, clock: Clock) -> None:
+    name = moto.secret('{"hiapi_api_key":"first"}')
+    with faulty(moto.endpoint) as faults:
+        secrets = SecretsManager(client=clients_at(faults.endpoint).secretsmanager, secret_id=name, cache_s=300, clock=clock)
+        faults.plan(FAIL, "GetSecretValue", times=3)
+        with pytest.raises(StorageUnavailable):
+            secrets.get("hiapi_api_key")
+
+        clock.now -= 600
+
+        assert secrets.get("hiapi_api_key") == "first"
+
+
+def test_an_old_value_is_read_anew_when_the_clock_is_set_back(moto: Aws, clock: Clock) -> None:
+    vault = vault_in(moto, clock)
+    vault.secrets.get("hiapi_api_key")
+    vault.change({"hiapi_api_key": "second"})
+
+    clock.now -= 86_400
+
+    assert vault.secrets.get("hiapi_api_key") == "second"
+
+
 def test_a_first_read_that_fails_is_unavailable(clock: Clock) -> None:
     client = clients_at("http://127.0.0.1:9").secretsmanager
 

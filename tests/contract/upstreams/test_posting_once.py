@@ -4,6 +4,7 @@ import pytest
 
 from darkroom.errors import (
     ConfigurationError,
+    NotAsked,
     OutcomeUnknown,
     SignatureRejected,
     UpstreamError,
@@ -178,7 +179,7 @@ def test_a_generation_that_outlasts_our_patience_is_unknown_and_billed(now: Gate
 
 
 def test_no_time_left_means_nothing_was_sent(each: Gateway) -> None:
-    caught(each, UpstreamUnavailable, timeout_s=0)
+    caught(each, NotAsked, timeout_s=0)
 
     assert each.posts == 0
 
@@ -222,7 +223,7 @@ def test_a_key_that_cannot_be_one_is_named_by_its_field_and_not_sent(each: Gatew
 def test_without_the_secret_nothing_is_sent(each: Gateway) -> None:
     each.secrets.down = True
 
-    caught(each, UpstreamUnavailable)
+    caught(each, NotAsked)
 
     assert each.posts == 0
 

@@ -6,7 +6,7 @@ from darkroom.domain.admission import Limits
 from darkroom.domain.attempts import Alternative
 from darkroom.domain.breaker import ACCOUNT, Shut
 from darkroom.domain.task import Phase
-from darkroom.errors import OutcomeUnknown, StorageUnavailable, UpstreamError, UpstreamRefused, UpstreamUnavailable
+from darkroom.errors import NotAsked, OutcomeUnknown, StorageUnavailable, UpstreamError, UpstreamRefused, UpstreamUnavailable
 from darkroom.ports import Job
 from darkroom.usecases.breaker import Memory, Turned
 from darkroom.usecases.shut_off import open_again
@@ -47,6 +47,14 @@ def shut_model(world: World) -> str:
 
 
 # -- a model -------------------------------------------------------------------------------------------
+
+
+def test_a_gateway_that_was_not_asked_has_not_failed() -> None:
+    world = World(limits=ALL)
+
+    fail(world, NotAsked("nothing was sent: the secret could not be read"), times=9)
+
+    assert shut(world) == {}
 
 
 def test_five_failures_shut_a_model_one_probe_goes_and_on_its_success_all_are_served() -> None:

@@ -23,10 +23,11 @@ _MISSED_S = 1
 """Without an old value nobody gets on; one invocation that needs several secrets still waits for one failure alone."""
 
 _LEAST_SECRET = 16
+_NEVER = (0.0, 0.0)
 
 
 class SecretsManager:
-    """`Secrets` over Secrets Manager; `clock` gives seconds and never goes back."""
+    """`Secrets` over Secrets Manager."""
 
     def __init__(self, *, client: "SecretsManagerClient", secret_id: str, cache_s: float, clock: Callable[[], float]) -> None:
         self._client = client
@@ -36,7 +37,7 @@ class SecretsManager:
         self._lock = threading.Lock()
         self._values: Mapping[str, str] = {}
         self._read_at: float | None = None
-        self._fresh_until = float("-inf")
+        self._fresh: tuple[float, float] = _NEVER
         self._missed: tuple[float, str] | None = None
 
     def __repr__(self) -> str:
@@ -44,17 +45,19 @@ class SecretsManager:
 
     def get(self, name: str) -> str:
         with self._lock:
-            if self._clock() >= self._fresh_until:
+            # A clock may be set back.
+            begins, ends = self._fresh
+            if not begins <= self._clock() < ends:
                 self._renew()
             return self._values.get(name, "")
 
     def refresh(self) -> None:
         with self._lock:
-            self._fresh_until = float("-inf")
+            self._fresh = _NEVER
 
     def _renew(self) -> None:
         now = self._clock()
-        if self._missed and now < self._missed[0]:
+        if self._missed and 0 < self._missed[0] - now <= _MISSED_S:
             raise StorageUnavailable(self._missed[1])
         try:
             values = self._read()
@@ -62,9 +65,9 @@ class SecretsManager:
             if self._read_at is None or now >= self._read_at + STALE_S:
                 self._missed = self._clock() + _MISSED_S, str(error)
                 raise
-            self._fresh_until = now + _RETRY_S
+            self._fresh = now, now + _RETRY_S
             return
-        self._values, self._read_at, self._fresh_until = values, now, now + self._cache_s
+        self._values, self._read_at, self._fresh = values, now, (now, now + self._cache_s)
 
     def _read(self) -> Mapping[str, str]:
         with unavailable("secret"):

@@ -8,6 +8,7 @@ from darkroom.domain.attempts import Alternative, Begun
 from darkroom.domain.news import News
 from darkroom.domain.task import MOVES, OPEN, SENDING, Phase, Request, Task, TaskError, Timing
 from darkroom.errors import (
+    NotAsked,
     OutcomeUnknown,
     StorageUnavailable,
     TaskChanged,
@@ -81,7 +82,7 @@ def submit_task(
     try:
         accepted = upstream.submit(request.body, key=task.submission_key, timeout_s=timeout_s)
     except UpstreamUnavailable as error:
-        if error.status != _TOO_MANY:
+        if error.status != _TOO_MANY and not isinstance(error, NotAsked):
             note_failure(task, "upstream_unavailable", admission=admission)
         after = _unavailable(post, error, jitter=jitter, timing=timing)
         _give_way(task, after, error, admission)

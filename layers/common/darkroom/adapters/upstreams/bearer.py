@@ -8,7 +8,7 @@ from typing import TypeVar
 from darkroom.adapters.upstreams.http import MAX_BODY, Answer, Http, exchange, shared_pool
 from darkroom.adapters.upstreams.refusals import AUTH_REASON, is_auth
 from darkroom.domain.redact import KEY_MARK
-from darkroom.errors import StorageUnavailable, UpstreamRefused, UpstreamUnavailable
+from darkroom.errors import NotAsked, StorageUnavailable, UpstreamRefused, UpstreamUnavailable
 from darkroom.ports import Secrets
 
 _Found = TypeVar("_Found")
@@ -56,11 +56,11 @@ class Bearer:
         return found if found != refused else None
 
     def _key(self) -> str:
-        """The key, fit for a header; raises UpstreamRefused (naming the field, never the value) or UpstreamUnavailable."""
+        """The key, fit for a header; raises UpstreamRefused (naming the field, never the value) or NotAsked."""
         try:
             key = self._secrets.get(self._field).strip()
         except StorageUnavailable as error:
-            raise UpstreamUnavailable(f"nothing was sent: the secret could not be read ({error})") from error
+            raise NotAsked(f"nothing was sent: the secret could not be read ({error})") from error
         if not key:
             raise UpstreamRefused(f"the secret's field {self._field} is empty", reason=AUTH_REASON, charged="no")
         if not (key.isascii() and key.isprintable()) or " " in key:

@@ -13,7 +13,7 @@ import httpcore
 
 from darkroom.adapters.trust import ssl_context
 from darkroom.adapters.upstreams.deadline import deadline, deadline_pool
-from darkroom.errors import OutcomeUnknown, UpstreamUnavailable
+from darkroom.errors import NotAsked, OutcomeUnknown, UpstreamUnavailable
 
 USER_AGENT = "darkroom/0.1.0"
 MAX_BODY = 1024 * 1024
@@ -62,7 +62,7 @@ def exchange(
     Raises UpstreamUnavailable when the request provably did not leave, OutcomeUnknown when it may have and no status came back.
     """
     if timeout_s <= 0:
-        raise UpstreamUnavailable("nothing was sent: no time was left")
+        raise NotAsked("nothing was sent: no time was left")
     ends = time.monotonic() + timeout_s
     request = _request(method, url, headers, content, timeout_s)
     with deadline(ends):
