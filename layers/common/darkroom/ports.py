@@ -12,6 +12,9 @@ from darkroom.domain.task import Request, Task
 Clock = Callable[[], float]
 """Unix seconds, now."""
 
+Prepare = Callable[[Task, Request], Request]
+"""The request of a task as it is to be sent, now or again; raises StorageUnavailable, and then nothing was sent."""
+
 
 class CallbackUrl(Protocol):
     """Makes the address for an attempt's callback; `origin` is where upstreams reach this deployment."""

@@ -2,8 +2,7 @@
 
 from darkroom.domain.task import Request, Task, Timing
 from darkroom.errors import StorageUnavailable
-from darkroom.ports import Clock, Job, Queue, Tasks, Upstream
-from darkroom.usecases.prepare_request import Prepare
+from darkroom.ports import Clock, Job, Prepare, Queue, Tasks, Upstream
 
 
 def have_it_sent(task: Task, queue: Queue) -> None:

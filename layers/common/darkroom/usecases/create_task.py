@@ -9,12 +9,11 @@ from darkroom.domain.admission import Parked, Slot
 from darkroom.domain.attempts import Alternative
 from darkroom.domain.task import Phase, Request, Task, Timing
 from darkroom.errors import KeyReused, StorageUnavailable, TaskExists
-from darkroom.ports import CallbackUrl, Claims, Clock, Randomness, Tasks, Upstream
+from darkroom.ports import CallbackUrl, Claims, Clock, Prepare, Randomness, Tasks, Upstream
 from darkroom.usecases.account import Admission, send_when
 from darkroom.usecases.admit_task import hand_on, join_queue, take_slot, uses_slot
 from darkroom.usecases.begin_attempt import have_it_sent
 from darkroom.usecases.park_task import ask_again_at, park_task
-from darkroom.usecases.prepare_request import Prepare
 from darkroom.usecases.submit_task import submit_task
 
 

@@ -12,7 +12,7 @@ from darkroom.errors import (
     UpstreamError,
     UpstreamRefused,
 )
-from darkroom.ports import Clock, Job, Queue, Tasks, Upstream
+from darkroom.ports import Clock, Job, Prepare, Queue, Tasks, Upstream
 from darkroom.usecases.account import Admission
 from darkroom.usecases.admit_task import hand_on, heed, may_send, uses_slot
 from darkroom.usecases.allowance import MayAsk
@@ -20,7 +20,6 @@ from darkroom.usecases.begin_attempt import begin_attempt
 from darkroom.usecases.keep_evidence import keep_evidence
 from darkroom.usecases.leave_alone import leave_alone, left_alone_until
 from darkroom.usecases.park_task import park_task
-from darkroom.usecases.prepare_request import Prepare
 from darkroom.usecases.settle_task import settle_task
 from darkroom.usecases.shut_off import note_end
 from darkroom.usecases.submit_task import submit_task

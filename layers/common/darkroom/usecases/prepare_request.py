@@ -11,9 +11,6 @@ from darkroom.domain.uploads import filled, upload_key, waits_for
 from darkroom.errors import StorageUnavailable
 from darkroom.ports import Bucket, CallbackUrl, Tasks, Upstream
 
-Prepare = Callable[[Task, Request], Request]
-"""The request of a task as it is to be sent, now or again; raises StorageUnavailable, and then nothing was sent."""
-
 _REUSED_S = 900
 _ALWAYS_S = 30 * 86_400
 _LEAST_S = 3600

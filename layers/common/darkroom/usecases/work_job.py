@@ -18,14 +18,13 @@ from darkroom.errors import (
     UpstreamError,
     UpstreamTaskNotFound,
 )
-from darkroom.ports import Clock, Job, Queue, Tasks, Upstream
+from darkroom.ports import Clock, Job, Prepare, Queue, Tasks, Upstream
 from darkroom.usecases.account import Admission
 from darkroom.usecases.admit_task import hand_on, heed, may_send, uses_slot
 from darkroom.usecases.allowance import MayAsk
 from darkroom.usecases.begin_attempt import begin_attempt, have_it_sent
 from darkroom.usecases.leave_alone import left_alone_until
 from darkroom.usecases.park_task import park_task
-from darkroom.usecases.prepare_request import Prepare
 from darkroom.usecases.settle_task import settle_task
 from darkroom.usecases.store_pictures import Stored
 from darkroom.usecases.submit_task import submit_task
