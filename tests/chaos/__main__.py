@@ -7,6 +7,7 @@ was broken.
 import argparse
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -25,9 +26,15 @@ def main() -> int:
     parts: dict[str, InMemory | UnderPytest] = {"memory": memory, "attacks": attacks, "emulators": emulators}
     chosen = [part for name, part in parts.items() if options.part in ("", name)]
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
+    # Emulators and processes are waited for most of the time: meanwhile there is work for the processors.
+    beside = [part for part in chosen if part is emulators and len(chosen) > 1]
+    with Progress(*columns, console=console) as progress, ThreadPoolExecutor(1) as pool:
+        waited_for = [pool.submit(part.run, progress, jobs=options.jobs) for part in beside]
         for part in chosen:
-            part.run(progress, jobs=options.jobs)
+            if part not in beside:
+                part.run(progress, jobs=options.jobs)
+        for one in waited_for:
+            one.result()
 
     violations = [one for part in chosen for one in part.violations]
     for one in violations:

@@ -20,7 +20,7 @@ TRIALS = {
     "two deaths": "pairs of boundaries (one of four), a second process killed while the world recovers",
     "one fault": "calls of a port, each failing once",
     "six faults": "operations of a port, each failing six times in a row",
-    "30 hours without": "operations of a port (one of four), each failing for 30 hours",
+    "30 hours without": "operations of a port, each failing for 30 hours",
     "one or two interruptions": f"schedules of {len(RACES)} races with one or two interruptions",
     "any order": "schedules by the dice, half of them over a table that loses answers",
     "made-up lives": "lives made up by hypothesis",

@@ -18,9 +18,6 @@ Piece = Callable[[], Tally]
 _PAIRS = 4
 """Of so many pairs of deaths one is tried; the others lie beside it."""
 
-_LASTING = 4
-"""Of so many operations one is away for 30 hours, which are as many sweeps as there are minutes in them."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Campaign:
@@ -38,7 +35,7 @@ def campaigns(*, share: int = 1) -> tuple[Campaign, ...]:
         Campaign(name="two deaths", pieces=_for_stories(partial(double_crashes, every=share * _PAIRS))),
         Campaign(name="one fault", pieces=_for_stories(passing_faults)),
         Campaign(name="six faults", pieces=_for_stories(short_outages)),
-        Campaign(name="30 hours without", pieces=_for_stories(partial(lasting_outages, every=share * _LASTING))),
+        Campaign(name="30 hours without", pieces=_for_stories(partial(lasting_outages, every=share))),
         Campaign(name="one or two interruptions", pieces=_for_races(partial(_few, share=share))),
         Campaign(name="any order", pieces=_for_races(partial(_many, share=share))),
         Campaign(name="made-up lives", pieces=(partial(_lives, number=max(1, 200 // share)),) * 25),

@@ -11,11 +11,14 @@ from tests.support.knife import Knife
 from tests.support.life import Life
 from tests.support.stories import SUBMISSION_UNKNOWN, Story, last_words
 from tests.support.trials import Trial
-from tests.support.witness import NEVER_LOST
+from tests.support.witness import NEVER_LOST, NEVER_RUDE
 
 FOREVER = float("inf")
 LONGEST_S = 30 * 3600.0
 """Longer than anything here is patient: what can end without the service has ended by then."""
+
+MESSAGES_AT_FIRST = 60
+"""Beside one a minute for each task: whoever tries again more often than that fills the queue of a deployment in trouble."""
 
 NEEDED = ("tasks.add", "tasks.get", "tasks.move", "tasks.overdue", "claims.claim")
 """Without these nothing can be known or done: all that can be asked is that everything heals afterwards."""
@@ -92,6 +95,9 @@ def lasting_outages(story: Story, *, seconds: float = LONGEST_S, every: int = 1)
         still_open = [task.phase.value for task in life.world.tasks.tasks.values() if not task.is_terminal]
         needed = boundary.startswith(NEEDED) or (seconds < STORE_GIVE_UP_S and boundary.startswith(NEEDED_TO_GO_ON))
         life.witness.that(NEVER_LOST, needed or not still_open, f"without {boundary} it stays {still_open}")
+        most = MESSAGES_AT_FIRST + len(life.world.tasks.tasks) * seconds / 60
+        few = boundary.startswith(NEEDED) or len(life.sent) <= most
+        life.witness.that(NEVER_RUDE, few, f"without {boundary} the queue gets {len(life.sent)} messages")
         outage.calls = 0
         life.run_to_rest()
         yield _trial(story, life, outage, f"{boundary} fails for {seconds / 3600:.0f} hours")

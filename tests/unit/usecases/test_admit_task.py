@@ -578,6 +578,22 @@ def test_who_waits_and_could_not_look_calls_itself_though_nobody_needs_to_look_a
     assert gate.waiting == []
 
 
+def test_a_table_that_stays_away_does_not_fill_the_queue() -> None:
+    gate = Gate(Crowded(lost=10**9), limits=Limits(account="hiapi", in_flight=9))
+    task, calls = gate.arrive(0), 0
+
+    # As in life: each call that comes asks for a slot, and so does a look now and then.
+    for minute in range(60):
+        while gate.queue.delayed and calls < 1000:
+            gate.now, _ = gate.queue.delayed.pop(0)
+            calls += 1
+            assert may_send(task, admission=gate.admission) is False
+        gate.now = max(gate.now, T0 + 60.0 * minute)
+        assert may_send(task, admission=gate.admission) is False
+
+    assert calls <= 60
+
+
 def test_who_cannot_get_through_at_all_is_left_to_the_tending() -> None:
     accounts = Crowded(lost=10_000)
     gate = Gate(accounts)

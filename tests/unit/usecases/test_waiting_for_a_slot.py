@@ -1,5 +1,7 @@
 """Tasks before a crowded upstream: they wait, they are called, they end, and none of them is forgotten."""
 
+from contextlib import suppress
+
 import pytest
 
 from darkroom.domain.admission import Limits
@@ -110,6 +112,32 @@ def test_a_task_that_is_canceled_after_its_call_gives_the_slot_back() -> None:
     assert set(slot_of_the_dead) == {f"{second}:1"}
     assert [one.outcome for one in worked] == ["nothing_to_do"]
     assert world.accounts.held() == {}
+
+
+@pytest.mark.parametrize("away", ["queue.send:done", "accounts.leave"])
+def test_a_task_that_has_ended_is_not_called_again_and_again(away: str) -> None:
+    world = World(limits=ONE)
+    first, second = two_tasks(world)
+
+    def lost(boundary: str) -> None:
+        if boundary == away:
+            raise StorageUnavailable(boundary)
+
+    world.hook = lost
+    for one in (first, second):
+        world.gateway.succeed(one)
+        world.call_back(one)
+        for _ in range(10):
+            world.queue.jobs, jobs = [], list(world.queue.jobs)
+            for job in jobs:
+                with suppress(StorageUnavailable):
+                    world.work(job)
+
+    assert world.task(second).is_terminal
+    assert len(world.queue.sent) <= 3
+    world.hook = lambda _boundary: None
+    world.live_on(180)
+    assert (world.accounts.waiting(), world.accounts.held()) == ([], {})
 
 
 def test_a_task_that_waited_too_long_is_not_sent_any_more() -> None:
@@ -278,6 +306,32 @@ def test_a_look_without_a_request_to_spend_is_made_when_there_is_one() -> None:
 
     assert (first.count("no_request_free"), first.looked_at) == (1, 0)
     assert second.count("recovered") == 1
+
+
+def test_a_task_that_could_not_be_asked_about_for_a_day_after_its_deadline_ends() -> None:
+    world = World()
+    task_id = world.create().task.id
+
+    def full(boundary: str) -> None:
+        if boundary == "accounts.save":
+            raise StorageUnavailable(boundary)
+
+    world.hook = full
+    world.now += 1800 + 24 * 3600 - 60
+    world.tick()
+    before = world.task(task_id).phase
+    world.now += 120
+    world.tick()
+
+    task = world.task(task_id)
+    assert before is Phase.QUEUED
+    assert task.error is not None
+    assert (task.phase, task.error.code, task.error.charged) == (Phase.EXPIRED, "deadline_exceeded", "unknown")
+    assert world.gateway.looks == []
+    world.hook = lambda _boundary: None
+    world.gateway.succeed(task_id)
+    world.call_back(task_id)
+    assert [one.late for one in world.task(task_id).images] == [True]
 
 
 def test_a_repeat_of_a_lost_request_needs_a_request_too() -> None:

@@ -17,6 +17,7 @@ from darkroom.usecases.shut_off import pause, when_shut
 _FEW_TRIES = 4
 _EARLY_S = 0.5
 _CROWDED_S = 2.0
+_YOUNG_S = 60.0
 _TOO_MANY = 429
 _ACCOUNT_REFUSED = frozenset({401, 402})
 
@@ -38,8 +39,8 @@ def take_slot(task: Task, *, admission: Admission, consistent: bool = False) -> 
 def join_queue(task: Task, *, admission: Admission) -> None:
     """Let a task wait whose row says so, and look at the account once more: a slot may have come free meanwhile.
 
-    Where nobody could look, the task calls itself a little later: in an account with room nobody else may do it for a minute.
-    Where even that fails, its own next look does it again.
+    Where nobody could look, the task calls itself a little later, in its first minute: in an account with room nobody else may do
+    it. After that the tending does, every minute, and its own next look: a table that stays away must not fill the queue.
     """
     limits = admission.limits_of(task.upstream)
     try:
@@ -49,8 +50,9 @@ def join_queue(task: Task, *, admission: Admission) -> None:
     try:
         serve(limits, admission)
     except StoreError:
-        later = admission.clock() + _CROWDED_S * (1 + admission.jitter())
-        send_when(task.id, task.attempt, later, admission=admission)
+        now = admission.clock()
+        if now < task.created_at + _YOUNG_S:
+            send_when(task.id, task.attempt, now + _CROWDED_S * (1 + admission.jitter()), admission=admission)
 
 
 def may_send(task: Task, *, admission: Admission) -> bool | Parked:
@@ -103,6 +105,21 @@ def hand_on(task: Task, *, admission: Admission) -> None:
         if task.phase in NOT_SENT:
             admission.accounts.leave(limits.account, waiter_of(task))
         give_slot(task.submission_key, limits, admission)
+    except StoreError:
+        return
+
+
+def called_in_vain(task: Task, *, admission: Admission) -> None:
+    """The task's turn came though it needs none: it was called twice, or it has ended. It leaves the queue, in which a lost
+    answer may have kept it, and gives back a slot that it does not use.
+
+    Who cannot leave keeps the slot until the next tending: given back, it would be called with it again at once.
+    """
+    limits = admission.limits_of(task.upstream)
+    try:
+        admission.accounts.leave(limits.account, waiter_of(task))
+        if not uses_slot(task):
+            give_slot(task.submission_key, limits, admission)
     except StoreError:
         return
 

@@ -27,6 +27,9 @@ from darkroom.usecases.submit_task import submit_task
 STORE_GIVE_UP_S = 24 * 3600
 """A success whose bytes cannot be brought home for a day has failed; HiAPI keeps outputs for about 7 days."""
 
+UNASKED_GIVE_UP_S = 24 * 3600
+"""So long after its deadline a task ends without being asked about: no request was free, or the account is out of order."""
+
 ANSWER_GRACE_S = 60.0
 """A worker that lives has written a synchronous upstream's answer down so long after the last moment for it."""
 
@@ -107,7 +110,8 @@ def look_at_task(
     task = tasks.get(task_id)
     if task is None or task.next_check_at is None or task.next_check_at > now:
         return Look(outcome="not_due", task_id=task_id)
-    if _is_asked_about(task) and not may_ask(task.upstream):
+    unasked = _is_asked_about(task) and not may_ask(task.upstream)
+    if unasked and not (task.phase in IN_FLIGHT and now >= task.give_up_at(timing) + UNASKED_GIVE_UP_S):
         # Still due, and among the first when there is room again.
         return Look(outcome="no_request_free", task_id=task_id, overdue_s=now - task.next_check_at)
     ahead = task.looked(next_check_at=_next(task, now, timing, jitter()))
@@ -129,7 +133,7 @@ def look_at_task(
         look_timeout_s=look_timeout_s,
         submit_timeout_s=submit_timeout_s,
     )
-    look = _dispatch(ahead, means, now)
+    look = _end_unasked(ahead, means, now) if unasked else _dispatch(ahead, means, now)
     return Look(
         outcome=look.outcome,
         task_id=task_id,
@@ -309,6 +313,12 @@ def _unanswered(task: Task, error: UpstreamError, means: _Means, now: float) -> 
     heed(task, error, admission=means.admission)
     not_before = left_alone_until(error, clock=means.clock)
     return _past_deadline(task, means, now, message, error.request_id, not_before=not_before)
+
+
+def _end_unasked(task: Task, means: _Means, now: float) -> Look:
+    return _past_deadline(
+        task, means, now, f"no result within {task.timeout_s} s, and for a day no request was free to ask", None
+    )
 
 
 def _past_deadline(

@@ -20,7 +20,7 @@ from darkroom.errors import (
 )
 from darkroom.ports import Clock, Job, Prepare, Queue, Tasks, Upstream
 from darkroom.usecases.account import Admission
-from darkroom.usecases.admit_task import hand_on, heed, may_send, uses_slot
+from darkroom.usecases.admit_task import called_in_vain, hand_on, heed, may_send
 from darkroom.usecases.allowance import MayAsk
 from darkroom.usecases.begin_attempt import begin_attempt, have_it_sent
 from darkroom.usecases.leave_alone import left_alone_until
@@ -120,9 +120,7 @@ def _submit_now(
     store: Callable[[Task, bool], Stored],
 ) -> Worked:
     if task.phase not in NOT_SENT:
-        if not uses_slot(task):
-            # It ended after its turn had come.
-            hand_on(task, admission=admission)
+        called_in_vain(task, admission=admission)
         return Worked(outcome="nothing_to_do", task=task)
     # After the longest wait the next look ends it.
     if clock() >= task.give_up_at(timing):
