@@ -38,6 +38,32 @@ def test_an_upstream_that_wants_to_be_left_alone_while_the_task_expires(life: Pi
     checked(life)
 
 
+def test_a_contradiction_of_an_upstream_that_was_given_no_address(life: Pipeline) -> None:
+    """The model itself was wrong: it delivered to the door of the next attempt, which nobody was told."""
+    life.begin(silent=True, after=0.0, fuse=0, slots=2, per_minute=1)
+    life.order(
+        key="a",
+        prompt="a kite",
+        timeout_s=600,
+        ends=Says.FAILED,
+        after=0.0,
+        answers="at once",
+        called_back=False,
+        trusted=False,
+        inside=False,
+        models=1,
+        owner="press",
+        passing=True,
+        retries=0,
+    )
+    life.kill(boundaries=5, seconds=1.0)
+    life.kill(boundaries=10, seconds=400.0)
+    life.kill(boundaries=7, seconds=61.0)
+    life.contradict(which=0)
+
+    checked(life)
+
+
 def test_a_token_under_a_key_that_was_retired_two_days_ago(life: Pipeline) -> None:
     life.begin(silent=False, after=3000.0, fuse=None)
     life.rotate_secrets()

@@ -234,8 +234,10 @@ class Life:
         self.process(f"worker {job.do}", lambda: self.world.work(job))
 
     def deliver(self, generation: Generation, *, attempt: int = 0, trusted: bool = True) -> Ended:
-        """One delivery of a callback; anything but a 2xx is delivered again, four times in all."""
-        url = generation.callback_url or ""
+        """One delivery of a callback; anything but a 2xx is delivered again, four times in all. No address, no callback."""
+        url = generation.callback_url
+        if url is None:
+            return Ended()
         before, faults = self.world.task(generation.task_id), self.knife.faults
         ended = self.process(
             "callback",

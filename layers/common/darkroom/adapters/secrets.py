@@ -19,7 +19,7 @@ STALE_S = 3600
 """How long an old value is used while the service does not answer."""
 
 _RETRY_S = 30
-_MISSED_S = 1
+_MISSED_S = 5
 """Without an old value nobody gets on; one invocation that needs several secrets still waits for one failure alone."""
 
 _LEAST_SECRET = 16
