@@ -1,5 +1,7 @@
 """Lives and orders of events that once broke a promise, kept as they were found."""
 
+from typing import Any
+
 import pytest
 
 from darkroom.domain.news import Says
@@ -7,6 +9,18 @@ from tests.support.meetings import RACES
 from tests.support.model import Pipeline
 from tests.support.races import Race
 from tests.support.schedule import seldom
+
+ORDER: dict[str, Any] = {
+    "key": "a",
+    "prompt": "a kite",
+    "timeout_s": 60,
+    "ends": Says.SUCCEEDED,
+    "after": 0.0,
+    "answers": "at once",
+    "called_back": False,
+    "trusted": False,
+}
+"""Its end is told to nobody who does not ask."""
 
 
 @pytest.fixture
@@ -23,16 +37,7 @@ def checked(life: Pipeline) -> None:
 def test_an_upstream_that_wants_to_be_left_alone_while_the_task_expires(life: Pipeline) -> None:
     life.begin(silent=False, after=3000.0, fuse=None)
     life.refuse_looks(kind="429", times=1)
-    life.order(
-        key="b",
-        prompt="a kite",
-        timeout_s=60,
-        ends=Says.SUCCEEDED,
-        after=0.0,
-        answers="at once",
-        called_back=False,
-        trusted=False,
-    )
+    life.order(**ORDER | {"key": "b"})
     life.go_on(seconds=400.0)
 
     checked(life)
@@ -42,19 +47,8 @@ def test_a_contradiction_of_an_upstream_that_was_given_no_address(life: Pipeline
     """The model itself was wrong: it delivered to the door of the next attempt, which nobody was told."""
     life.begin(silent=True, after=0.0, fuse=0, slots=2, per_minute=1)
     life.order(
-        key="a",
-        prompt="a kite",
-        timeout_s=600,
-        ends=Says.FAILED,
-        after=0.0,
-        answers="at once",
-        called_back=False,
-        trusted=False,
-        inside=False,
-        models=1,
-        owner="press",
-        passing=True,
-        retries=0,
+        **ORDER
+        | {"timeout_s": 600, "ends": Says.FAILED, "inside": False, "models": 1, "owner": "press", "passing": True, "retries": 0}
     )
     life.kill(boundaries=5, seconds=1.0)
     life.kill(boundaries=10, seconds=400.0)
@@ -86,16 +80,7 @@ def test_an_upstream_that_wants_to_be_left_alone_instead_of_naming_a_fresh_url(l
     life.begin(silent=True, after=0.0, fuse=None)
     life.lose_answers(times=1)
     life.refuse_looks(kind="429", times=1)
-    life.order(
-        key="a",
-        prompt="a kite",
-        timeout_s=60,
-        ends=Says.SUCCEEDED,
-        after=0.0,
-        answers="no picture",
-        called_back=False,
-        trusted=False,
-    )
+    life.order(**ORDER | {"answers": "no picture"})
     life.kill(boundaries=0, seconds=1900.0)
     life.repeat_news(trusted=True, which=0)
     life.kill(boundaries=13, seconds=1.0)
@@ -105,16 +90,7 @@ def test_an_upstream_that_wants_to_be_left_alone_instead_of_naming_a_fresh_url(l
 
 def test_a_table_that_is_away_while_a_worker_reads_what_to_send(life: Pipeline) -> None:
     life.begin(silent=True, after=20.0, fuse=None)
-    life.order(
-        key="b",
-        prompt="long " * 900,
-        timeout_s=600,
-        ends=Says.SUCCEEDED,
-        after=20.0,
-        answers="at once",
-        called_back=False,
-        trusted=False,
-    )
+    life.order(**ORDER | {"key": "b", "prompt": "long " * 900, "timeout_s": 600, "after": 20.0})
     life.break_down(boundary="tasks.request_of", times=1, seconds=7200.0)
 
     checked(life)
@@ -134,20 +110,7 @@ def test_a_message_that_could_not_be_worked_and_comes_back_while_the_task_waits(
     life.go_on(seconds=1.0)
     life.refuse_posts(kind="429", times=1)
     life.break_down(boundary="tasks.get", times=20, seconds=1.0)
-    life.order(
-        key="b",
-        prompt="a kite",
-        timeout_s=60,
-        ends=Says.SUCCEEDED,
-        after=0.0,
-        answers="at once",
-        called_back=False,
-        trusted=False,
-        inside=False,
-        models=1,
-        passing=False,
-        retries=0,
-    )
+    life.order(**ORDER | {"key": "b", "inside": False, "models": 1, "passing": False, "retries": 0})
     life.go_on(seconds=1900.0)
 
     checked(life)
