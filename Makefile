@@ -27,7 +27,7 @@ up: install  ## Keep the same stack running here until Ctrl-C
 test: .venv/.dev install-tools  ## Run every test, with the coverage gate
 	.venv/bin/python -m pytest $(PYTEST_ARGS) --cov --cov-report=term-missing:skip-covered
 
-chaos: .venv/.dev install-tools  ## Try to break the five promises at length: every crash, thousands of schedules, real kills (about 20 minutes)
+chaos: .venv/.dev install-tools  ## Try to break the five promises at length: every crash, thousands of schedules, real kills (about half an hour)
 	.venv/bin/python -m tests.chaos
 
 bench: .venv/.dev .venv-sam/.installed .venv-lambda/.installed  ## Measure speed, cost and manners beside others' and write docs/performance.md (15 minutes; needs valgrind)
