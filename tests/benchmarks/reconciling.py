@@ -30,7 +30,8 @@ OVERDUE, LATENCY_S = 1000, 0.1
 SIZES = (1_000, 100_000, 1_000_000)
 _FEW_OVERDUE = 50
 POLL_MS, WHERE_HTTPX_TOOK_MS = 0.6, 0.52
-"""The goal, and what a plain httpx loop took on the machine where it was set: elsewhere it is as much longer as that loop is."""
+_BESIDE_HTTPX = 1.16
+"""The goals: in milliseconds, and beside a plain httpx loop, which took so long on the machine where the first was set."""
 
 _M = 1e6
 
@@ -65,7 +66,8 @@ def reconciling(bench: Bench) -> Section:
         ),
         figures=[
             Figure(name="wall / ideal", ours=wall / ideal, peer=peers["httpx"].wall_s / ideal, floor=1.0, goal=1.15),
-            Figure(name="CPU per poll", unit="ms", ours=poll_ms, peer=httpx_ms, goal=POLL_MS * slower, floor=0.04),
+            Figure(name="CPU per poll", unit="ms", ours=poll_ms, peer=httpx_ms, goal=POLL_MS, floor=0.04),
+            Figure(name="CPU per poll / the plain loop's", ours=poll_ms / httpx_ms, peer=1.0, goal=_BESIDE_HTTPX),
             Figure(name="CPU per whole look", unit="ms", ours=look_ms),
             *(
                 Figure(name=f"read units, {size:,} rows", ours=units, goal=expected_reads(), digits=1)
@@ -74,8 +76,8 @@ def reconciling(bench: Bench) -> Section:
         ],
         tables=[_loops(wall / ideal, poll_ms, look_ms, {who: (one.wall_s / ideal, one.poll_ms) for who, one in peers.items()})],
         notes=[
-            f"The goal of a poll is {POLL_MS:g} ms where that plain loop takes {WHERE_HTTPX_TOOK_MS:g} ms, as it did where the "
-            f"goal was set; here it takes {slower:.2f} times as long. {wire_ms:.2f} ms of a poll pass until the answer's head is "
+            f"The goal of {POLL_MS:g} ms was set where that plain loop takes {WHERE_HTTPX_TOOK_MS:g} ms; here it takes "
+            f"{slower:.2f} times as long. {wire_ms:.2f} ms of a poll pass until the answer's head is "
             f"there. CPU of a look, itemised: {told}."
         ],
     )

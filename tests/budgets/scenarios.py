@@ -51,8 +51,7 @@ class Granted:
 
 TASK = Granted(write=9, read=1)
 """7 write units for a task, 2 for its slot."""
-LOOK = Granted(write=3 + 1)
-"""3 for the row and its place in the index; 1 that counts its request against the account's rate (docs/decisions/0014)."""
+LOOK = Granted(write=3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,7 +242,7 @@ SCENARIOS = (
         act=lambda darkroom: _plainly(darkroom, VERY_LONG_PROMPT),
         ends="succeeded",
         cost=Cost(write=11, read=1, posts=1, uploads=1),
-        granted=replace(TASK, write=9 + 2),
+        granted=replace(TASK, write=10),
     ),
     Scenario(name="replay of a known key", before=_with_key, act=_replay, cost=Cost(write=1, read=1), granted=Granted(write=1)),
     Scenario(
@@ -256,7 +255,7 @@ SCENARIOS = (
         act=_refused,
         ends="failed",
         cost=Cost(write=7, read=1.5, posts=1),
-        granted=replace(TASK, read=None),
+        granted=TASK,
     ),
     # Beside the happy path: the look and its request, 4; and the worker's own lease on the row, for the bytes change hands: 1.
     Scenario(
@@ -264,7 +263,7 @@ SCENARIOS = (
         act=_lost_callback,
         ends="succeeded",
         cost=Cost(write=14, read=4, posts=1, gets=1, uploads=1, messages=1, sweeps=1),
-        granted=Granted(write=9 + 4 + 1),
+        granted=Granted(write=9 + 3),
     ),
     # The index key moves, and a request is reserved. A look that finds the task a phase further on writes that down, for one
     # unit more.
@@ -281,7 +280,7 @@ SCENARIOS = (
         before=_ordered,
         act=_look,
         cost=Cost(write=5, read=2.5, gets=1, sweeps=1),
-        granted=replace(LOOK, write=4 + 1),
+        granted=LOOK,
     ),
     # The queue's row twice, the row that says "submitting", its own handing on: 4 more than without admission. The other's
     # end is in here too: storing, handing on, closed, and out of the index: 4 writes, 2 reads and a picture.
@@ -291,7 +290,7 @@ SCENARIOS = (
         act=_waits,
         ends="succeeded",
         cost=Cost(write=11 + 4, read=7 + 1.5, posts=1, uploads=2, messages=1),
-        granted=Granted(write=7 + 4 + 4),
+        granted=Granted(write=7 + 4 + 4, read=1 + 1),
     ),
     # As above, and ten sweeps: four looks at the other, of which one sees progress, and one at the task that waits. The
     # other's end finds its next look near, and moves it: 2. A sweep reads 4 units more while anybody waits, however many.
@@ -301,6 +300,7 @@ SCENARIOS = (
         act=_waits_long,
         ends="succeeded",
         cost=Cost(write=15 + 4 * 4 + 1 + 4 + 2, read=58, posts=1, gets=4, uploads=2, messages=1, sweeps=10),
+        granted=Granted(write=15 + 5 * 3),
     ),
     # Beside the happy path: the account's pause and the new slot, another second for a message that came late, the queue's row
     # twice, a move of the index key (3), and the row that says "submitting" again.

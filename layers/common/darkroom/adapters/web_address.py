@@ -63,9 +63,9 @@ class WebAddress:
 
 
 def _in_ascii(host: str) -> str:
-    if host.isascii():
+    if host.isascii() and "xn--" not in host:
         return host
     import idna
 
-    # An IDNAError is a ValueError.
+    # A name in punycode is checked by it too. An IDNAError is a ValueError.
     return idna.encode(host).decode("ascii")
