@@ -22,7 +22,7 @@ from local.parts import Function
 from local.template import read_template
 from tests.benchmarks.in_process import pipeline
 from tests.benchmarks.prices import MB_OF_A_PROCESSOR, WAITS, Usage, gb_seconds
-from tests.budgets.scenarios import SCENARIOS, SWEEP_READS, Cost, table_calls
+from tests.budgets.scenarios import KEY_MOVES, SCENARIOS, SWEEP_READS, Cost, table_calls
 from tests.support.metered_table import item_size
 from tests.support.tools import ROOT
 
@@ -70,14 +70,14 @@ def table() -> list[Line]:
     """Writes and partitions."""
     happy, look = costs()["happy path"], costs()["one look"]
     writes = RATE * happy.write
-    looks = RATE * LATE_SHARE
+    looks, look_units = RATE * LATE_SHARE, look.write + KEY_MOVES
     due = RATE * 2 + looks * 2
     shards = ceil(due / (PARTITION_WRITES / 2))
     return [
         Line(
             "write units a second",
-            f"{RATE:,} × {happy.write:g} + {looks:g} looks × {look.write:g}",
-            f"{writes + looks * look.write:,.0f}",
+            f"{RATE:,} × {happy.write:g} + {looks:g} looks × {look_units:g}",
+            f"{writes + looks * look_units:,.0f}",
             f"{TABLE_WRITES_QUOTA:,} a table by default; a new table begins at 4,000 and must be warmed",
         ),
         Line(

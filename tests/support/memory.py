@@ -114,7 +114,7 @@ class MemoryTasks:
 
     def overdue(self, now: float, *, limit: int) -> Sequence[str]:
         with self._lock:
-            due = [(task.next_check_at, task.id) for task in self.tasks.values() if task.next_check_at is not None]
+            due = [(at, task.id) for task in self.tasks.values() if (at := task.listed_due_at) is not None]
             return [task_id for at, task_id in sorted(due) if at <= now][:limit]
 
     def list(self, query: ListQuery) -> ListPage:

@@ -210,7 +210,7 @@ class World:
         report = reconcile_tasks(
             clock=self.clock,
             tasks=self.tasks,
-            look=lambda task_id: self.look(task_id, allowance),
+            look=lambda task_id, crowded: self.look(task_id, allowance, crowded=crowded),
             limit=1000,
             until=until,
             threads=1,
@@ -221,7 +221,7 @@ class World:
     def tend(self) -> Tended:
         return tend_account(self.limits, admission=self.admission, tasks=self.tasks)
 
-    def look(self, task_id: str, allowance: Allowance | None = None) -> Look:
+    def look(self, task_id: str, allowance: Allowance | None = None, *, crowded: bool = False) -> Look:
         return look_at_task(
             task_id,
             lease=self.lease(),
@@ -234,6 +234,7 @@ class World:
             admission=self.admission,
             may_ask=(allowance or Allowance(self.admission)).may_ask,
             timing=self.timing,
+            crowded=crowded,
         )
 
     def cancel(self, task_id: str) -> tuple[Cancel, Task]:

@@ -97,7 +97,7 @@ class Tasks(Protocol):
         """
 
     def overdue(self, now: float, *, limit: int) -> Sequence[str]:
-        """Ids whose next look is due, oldest first; a hint (eventually consistent), the row decides."""
+        """Ids that the index has as due (`Task.listed_due_at`), oldest first; a hint (eventually consistent), the row decides."""
 
     def list(self, query: ListQuery) -> ListPage:
         """An owner's tasks; eventually consistent."""

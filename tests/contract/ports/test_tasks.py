@@ -276,12 +276,28 @@ def test_what_is_due_is_found_oldest_first(tasks: Tasks) -> None:
 
 def test_a_task_is_due_when_its_last_write_says_so(tasks: Tasks) -> None:
     task = a_task(next_check_at=BIRTH + 10)
-    looked = task.looked(next_check_at=BIRTH + 500)
+    looked = task.looked(BIRTH + 10, next_check_at=BIRTH + 500, crowded=True)
     tasks.add(task)
     tasks.move(task, looked)
 
     assert list(tasks.overdue(BIRTH + 400, limit=10)) == []
     assert list(tasks.overdue(BIRTH + 500, limit=10)) == [task.id]
+    assert tasks.get(task.id) == looked
+
+
+def test_a_task_that_is_looked_at_again_soon_stays_where_the_index_has_it(tasks: Tasks) -> None:
+    task = a_task(next_check_at=BIRTH + 10)
+    looked = task.looked(BIRTH + 20, next_check_at=BIRTH + 140, crowded=False)
+    tasks.add(task)
+    tasks.move(task, looked)
+
+    assert list(tasks.overdue(BIRTH + 20, limit=10)) == [task.id]
+    assert tasks.get(task.id) == looked
+    assert tasks.get(task.id).next_check_at == BIRTH + 140
+
+    tasks.move(looked, looked.asked_to_wait(until=BIRTH + 150))
+    assert list(tasks.overdue(BIRTH + 149, limit=10)) == []
+    assert list(tasks.overdue(BIRTH + 150, limit=10)) == [task.id]
 
 
 def test_an_ended_task_is_never_due(tasks: Tasks) -> None:

@@ -160,13 +160,14 @@ def test_an_items_size_is_counted_as_the_developer_guide_says(row: dict[str, Any
 
 def test_a_row_with_its_request_stays_within_a_write_unit_from_birth_to_end() -> None:
     task = _largest_that_keeps_its_request()
-    known = storing(submitted(task))
+    looked = submitted(task).looked(BIRTH + 62.125, next_check_at=BIRTH + 122.125, crowded=False)
+    known = storing(looked)
     done = known.stored(BIRTH + 40.125, (an_image(),))
     pair = known.stored(BIRTH + 40.125, (an_image(), an_image(1)))
 
     born = rows.state_row(task, retention_days=30, born=True)
     assert row_size(born) <= rows.EMBED_LIMIT
-    for later in (submitted(task), known, done, pair):
+    for later in (submitted(task), looked, known, done, pair):
         row = rows.state_row(later, retention_days=30) | {"move_id": {"S": "0123456789ab"}}
         assert "request" in row
         assert row_size(row) <= 1024, later.phase
@@ -181,7 +182,11 @@ def test_a_request_that_was_put_into_the_row_stays_in_it(length: int) -> None:
     born = a_task(request=a_request(_noise(length)))
     inside = "request" in rows.state_row(born, retention_days=30, born=True)
 
-    for later in (submitted(born), storing(submitted(born), "https://cdn.test/" + "x" * 500), born.looked(next_check_at=None)):
+    for later in (
+        submitted(born),
+        storing(submitted(born), "https://cdn.test/" + "x" * 500),
+        born.looked(BIRTH, next_check_at=None, crowded=True),
+    ):
         assert not inside or "request" in rows.state_row(later, retention_days=30)
 
 

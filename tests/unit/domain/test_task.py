@@ -97,7 +97,7 @@ def test_every_open_phase_can_reach_an_end() -> None:
 def test_a_closed_task_cannot_be_rewritten(phase: Phase) -> None:
     for change in (
         lambda task: task.cancel_asked(),
-        lambda task: task.looked(next_check_at=T0),
+        lambda task: task.looked(T0, next_check_at=T0, crowded=False),
         lambda task: task.released(next_check_at=T0),
         lambda task: task.lease_taken(T0, lease="l", lease_s=1),
     ):
@@ -254,7 +254,7 @@ def test_releasing_gives_the_lease_back_and_says_when_to_look() -> None:
 
 
 def test_a_look_is_counted() -> None:
-    assert a_task().looked(next_check_at=T0 + 1).looks == 1
+    assert a_task().looked(T0, next_check_at=T0 + 1, crowded=False).looks == 1
 
 
 def test_the_upstream_key_names_task_and_attempt() -> None:

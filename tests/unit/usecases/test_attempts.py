@@ -265,7 +265,7 @@ def test_a_refusal_says_nothing_of_the_repeat_that_a_look_has_sent_meanwhile() -
         if name == "upstream.submit:done":
             (task,) = world.tasks.tasks.values()
             world.hook = lambda _: None
-            world.tasks.move(task, task.looked(next_check_at=world.now + 60))
+            world.tasks.move(task, task.looked(world.now, next_check_at=world.now + 60, crowded=False))
 
     world.hook = looked_at
 

@@ -160,7 +160,7 @@ def test_a_foreign_object_under_our_key_is_refused() -> None:
 def test_a_look_meanwhile_does_not_keep_us_from_closing() -> None:
     world = World()
     task = storing(world)
-    world.tasks.move(task, task.looked(next_check_at=world.now + 500))
+    world.tasks.move(task, task.looked(world.now, next_check_at=world.now + 500, crowded=False))
 
     assert store(world, task).task.phase is Phase.SUCCEEDED
 

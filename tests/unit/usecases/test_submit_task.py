@@ -177,7 +177,7 @@ def test_a_refusal_says_nothing_of_the_repeat_that_a_look_has_sent_meanwhile(err
 
     def looked_at(name: str) -> None:
         if name == "upstream.submit:done":
-            world.tasks.move(sending, sending.looked(next_check_at=world.now + 60))
+            world.tasks.move(sending, sending.looked(world.now, next_check_at=world.now + 60, crowded=False))
 
     world.hook = looked_at
 

@@ -83,6 +83,8 @@ _UNSET = {
 _FACTS = tuple((name, _SHORT.get(name, name), _UNSET.get(name)) for name in (*_TEXTS, *_WHOLES, *_TIMES, *_FLAGS))
 """What a task says of itself in one value each: the field, its name in the row, and what it says where it is not in the row."""
 
+# When the task is looked at next, where the index has it under an earlier time.
+_LOOK_AT = "look_at"
 _OUTPUT = {"url": "url", "expires_at": "until"}
 _ATTEMPT = {"upstream": "u", "model": "m", "route": "r", "sent_at": "s", "ended_at": "e", "code": "c"}
 _IMAGE = {
@@ -124,6 +126,9 @@ def task_of(row: Row, images_row: Row | None = None) -> Task:
     """The task of a state row; `images_row` is the row that it refers to, where it does."""
     values: dict[str, Any] = {name: plain(row[short]) if short in row else unset for name, short, unset in _FACTS}
     values |= {name: float(at) for name in _TIMES if (at := values[name]) is not None}
+    values["offered_at"] = None
+    if _LOOK_AT in row:
+        values |= {"offered_at": values["next_check_at"], "next_check_at": float(row[_LOOK_AT]["N"])}
     images = row.get("images") or (images_row or {}).get("images")
     return Task(
         id=row["pk"]["S"],
@@ -209,7 +214,9 @@ def _past(task: Task) -> Row:
 
 def _index_keys(task: Task) -> Row:
     keys: Row = {"owner_day": {"S": owner_day(task.owner, day_of(task.created_at))}, "listed_as": {"S": task.id}}
-    if task.next_check_at is not None:
+    if (due := task.listed_due_at) is not None:
+        keys["next_check_at"] = typed(due)
+        keys |= {_LOOK_AT: typed(task.next_check_at)} if task.offered_at is not None and task.next_check_at is not None else {}
         keys["due_shard"] = {"S": due_shard(zlib.crc32(task.id.encode()) % SHARDS)}
     return keys
 

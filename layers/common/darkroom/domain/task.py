@@ -34,6 +34,10 @@ WAITING_MAX_S = 3600
 """A waiting task is called when its turn has come, so the looks at it are few: they are for a call that was lost for good. The
 first one is near enough that a short wait moves the look no more (`_FAR_S`): moving it costs two writes."""
 
+PASSED_OVER_S = 360
+"""A look within so many seconds leaves the index key where it is: a few sweeps pass over the task, for a read unit each. To move
+the key costs two write units, which is as much as ten."""
+
 _FAR_S = 120
 _RESEND_S = 60
 
@@ -178,6 +182,9 @@ class Request:
 class Task:
     """One row of the table. `request` is None where it was not read along; `images` are the stored ones.
 
+    `next_check_at` is when the task is looked at next. Sweeps are offered it from `offered_at` on, where that is earlier: they
+    then find in the row that it is not due.
+
     `upstream`, `model` and `route` are the present attempt's: the request's n-th alternative with `alternative` n, what was asked
     for with 0. `earlier` are the attempts before it.
     """
@@ -190,6 +197,7 @@ class Task:
     created_at: float
     phase: Phase
     next_check_at: float | None
+    offered_at: float | None = None
     route: str | None = None
     preset: str | None = None
     user: str | None = field(default=None, repr=False)
@@ -255,6 +263,11 @@ class Task:
     def retries_left(self) -> int:
         """How often it may still be tried again by itself; taking an alternative does not count."""
         return self.max_auto_retries - (len(self.earlier) - self.alternative)
+
+    @property
+    def listed_due_at(self) -> float | None:
+        """Where the index of what is due has it; None: not in there."""
+        return self.next_check_at if self.offered_at is None else self.offered_at
 
     def leased(self, now: float) -> bool:
         """Whether somebody is storing this task's pictures right now."""
@@ -400,9 +413,14 @@ class Task:
 
     # -- changes within a phase ---------------------------------------------------------------------
 
-    def looked(self, *, next_check_at: float | None) -> Self:
-        """Written before asking, so that a crash means a later look, not none."""
-        return self._amend(looks=self.looks + 1, next_check_at=next_check_at)
+    def looked(self, now: float, *, next_check_at: float | None, crowded: bool) -> Self:
+        """Written before asking, so that a crash means a later look, not none.
+
+        Unless the sweep is `crowded`, the index keeps the task where it is for a while (`PASSED_OVER_S`).
+        """
+        stays = not crowded and next_check_at is not None and next_check_at <= now + PASSED_OVER_S
+        offered_at = self.listed_due_at if stays else None
+        return self._amend(looks=self.looks + 1, next_check_at=next_check_at, offered_at=offered_at)
 
     def asked_to_wait(self, *, until: float) -> Self:
         """The upstream wants to be left alone about this task until then."""
@@ -445,12 +463,17 @@ class Task:
     def _move(self, to: Phase, **changes: Any) -> Self:
         if to not in MOVES[self.phase]:
             raise IllegalMove(f"{self.id}: {self.phase} → {to}")
-        return replace(self, phase=to, version=self.version + 1, **changes)
+        return self._changed(phase=to, **changes)
 
     def _amend(self, **changes: Any) -> Self:
         if self.phase not in _AMENDABLE:
             raise IllegalMove(f"{self.id}: {self.phase} is closed")
-        return replace(self, version=self.version + 1, **changes)
+        return self._changed(**changes)
+
+    def _changed(self, **changes: Any) -> Self:
+        # Who sets the next look anew says where the index has it, or means the same place.
+        placed = {"offered_at": None} if "next_check_at" in changes else {}
+        return replace(self, version=self.version + 1, **(placed | changes))
 
 
 _NOT_BEGUN: Mapping[str, Any] = dict.fromkeys(

@@ -32,7 +32,7 @@ def sweep(services: Services, *, remaining_s: float) -> Report:
     report = reconcile_tasks(
         clock=services.clock,
         tasks=services.tasks,
-        look=lambda task_id: _look(task_id, services, allowance),
+        look=lambda task_id, crowded: _look(task_id, services, allowance, crowded=crowded),
         limit=LIMIT,
         until=until,
         threads=THREADS,
@@ -42,7 +42,7 @@ def sweep(services: Services, *, remaining_s: float) -> Report:
     return report
 
 
-def _look(task_id: str, services: Services, allowance: Allowance) -> Look:
+def _look(task_id: str, services: Services, allowance: Allowance, *, crowded: bool) -> Look:
     return look_at_task(
         task_id,
         lease=services.new_lease(),
@@ -55,6 +55,7 @@ def _look(task_id: str, services: Services, allowance: Allowance) -> Look:
         admission=services.admission,
         may_ask=allowance.may_ask,
         timing=services.settings.timing,
+        crowded=crowded,
     )
 
 

@@ -99,10 +99,13 @@ def look_at_task(
     admission: Admission,
     may_ask: MayAsk,
     timing: Timing,
+    crowded: bool,
     look_timeout_s: float = 10.0,
     submit_timeout_s: float = 20.0,
 ) -> Look:
     """Look once, if the row says that it is time; the next look is written down before anybody is asked.
+
+    `crowded`: the sweep should not be offered this task again before its next look.
 
     Raises StorageUnavailable and TaskChanged: the task then keeps a time at which it is looked at again.
     """
@@ -114,7 +117,7 @@ def look_at_task(
     if unasked and not (task.phase in IN_FLIGHT and now >= task.give_up_at(timing) + UNASKED_GIVE_UP_S):
         # Still due, and among the first when there is room again.
         return Look(outcome="no_request_free", task_id=task_id, overdue_s=now - task.next_check_at)
-    ahead = task.looked(next_check_at=_next(task, now, timing, jitter()))
+    ahead = task.looked(now, next_check_at=_next(task, now, timing, jitter()), crowded=crowded)
     try:
         tasks.move(task, ahead)
     except TaskChanged:

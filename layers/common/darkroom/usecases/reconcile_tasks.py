@@ -8,6 +8,9 @@ from darkroom.errors import ConfigurationError, StoreError
 from darkroom.ports import Clock, Tasks
 from darkroom.usecases.look_at_task import Look
 
+ROUNDS = 2
+"""So many looks one after the other end within a sweep, however slow the upstream is."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
@@ -27,22 +30,26 @@ def reconcile_tasks(
     *,
     clock: Clock,
     tasks: Tasks,
-    look: Callable[[str], Look],
+    look: Callable[[str, bool], Look],
     limit: int,
     until: float,
     threads: int,
 ) -> Report:
     """Look at up to `limit` overdue tasks, oldest first, starting none after `until`; the rest stays due for the next sweep.
 
+    `look(task_id, crowded)` passes over a task that the index offers and whose row says that it is not due. A sweep is crowded
+    that might not get round to all it is offered: those that it looks at then leave the front of the index, and nobody starves
+    behind them.
     Raises StorageUnavailable when the sweep itself finds no table; a fault of one look is that look's own.
     """
-    due = tasks.overdue(clock(), limit=limit)
+    offered = tasks.overdue(clock(), limit=limit)
+    crowded = len(offered) > ROUNDS * threads
 
     def one(task_id: str) -> Look:
         if clock() >= until:
             return Look(outcome="left", task_id=task_id)
         try:
-            return look(task_id)
+            return look(task_id, crowded)
         except StoreError as error:
             return Look(outcome="storage_error", task_id=task_id, fault=str(error))
         except ConfigurationError as error:
@@ -50,13 +57,13 @@ def reconcile_tasks(
             return Look(outcome="misconfigured", task_id=task_id, fault=str(error))
 
     looks: list[Look] = []
-    if due:
-        with ThreadPoolExecutor(max_workers=min(threads, len(due))) as pool:
-            futures = [pool.submit(one, task_id) for task_id in due]
+    if offered:
+        with ThreadPoolExecutor(max_workers=min(threads, len(offered))) as pool:
+            futures = [pool.submit(one, task_id) for task_id in offered]
         # Only now: an error that nobody named is raised when every other task has been looked at.
         looks = [future.result() for future in futures]
     return Report(
-        overdue=len(due),
+        overdue=sum(look.outcome != "not_due" for look in looks),
         looked_at=sum(look.looked for look in looks),
         moved=sum(look.moved for look in looks),
         oldest_overdue_s=max((look.overdue_s for look in looks), default=0.0),
