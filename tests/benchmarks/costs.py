@@ -60,8 +60,9 @@ def costs(bench: Bench) -> Section:
             "The goals of the units are the budget that was set before the project began: 7 write units for a task, one more "
             "with a key and one with a long request, 2 for the slot or 4 for one that is waited for, 3 for a look; 1 read unit, "
             "and a half for a caller's key that is not in the cache. It grants slots and rates no reads: what is missed here is "
-            "that, and [decision 14](decisions/0014-what-limits-and-safety-cost.md) says why. One unit holds a long request of some 1,300 "
-            "characters. What the budget does not speak of has no goal. tests/budgets keeps the numbers themselves, exactly."
+            "that, and [decision 14](decisions/0014-what-limits-and-safety-cost.md) says why. One unit holds any "
+            "long request of some 1,400 characters. What the budget does not speak of has no goal. tests/budgets keeps the "
+            "numbers themselves, exactly."
         ),
         figures=[
             Figure(

@@ -238,12 +238,12 @@ SCENARIOS = (
         cost=Cost(write=10, read=1, posts=1, uploads=1),
         granted=replace(TASK, write=10),
     ),
-    # What does not fit in one unit however it is packed: a unit for each 1,024 bytes that are begun.
+    # Hardly to be compressed, and just within a unit: a longer one costs a unit for each 1,024 bytes that are begun.
     Scenario(
         name="a prompt of numbers by chance",
         act=lambda darkroom: _plainly(darkroom, VERY_LONG_PROMPT),
         ends="succeeded",
-        cost=Cost(write=11, read=1, posts=1, uploads=1),
+        cost=Cost(write=10, read=1, posts=1, uploads=1),
         granted=replace(TASK, write=10),
     ),
     Scenario(name="replay of a known key", before=_with_key, act=_replay, cost=Cost(write=1, read=1), granted=Granted(write=1)),
@@ -320,20 +320,20 @@ SCENARIOS = (
         cost=Cost(write=9, read=1, posts=1, uploads=1),
         granted=TASK,
     ),
-    # Beside the happy path: the next attempt, what it sends, that it is being sent; the request, which leaves the fuller row
-    # and is read from its own; a slot for each attempt, and the pause that the 429 asks for.
+    # Beside the happy path: the next attempt, what it sends, that it is being sent; a slot for each attempt, and the pause that
+    # the 429 asks for.
     Scenario(
         name="refused, the next model serves",
         act=_falls_back,
         ends="succeeded",
-        cost=Cost(write=16, read=6, posts=2, uploads=1, messages=1),
+        cost=Cost(write=15, read=5, posts=2, uploads=1, messages=1),
     ),
     # As above; the wait moves the index key.
     Scenario(
         name="failed for nothing, tried again",
         act=_fails_for_nothing,
         ends="succeeded",
-        cost=Cost(write=18, read=6.5, posts=2, uploads=1, messages=1, sweeps=1),
+        cost=Cost(write=17, read=5.5, posts=2, uploads=1, messages=1, sweeps=1),
     ),
     Scenario(
         name="a key that is not in the cache",

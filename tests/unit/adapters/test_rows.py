@@ -1,7 +1,5 @@
 """How a task looks as a row: nothing is lost, and it stays small."""
 
-import json
-import zlib
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +10,7 @@ from hypothesis import strategies as st
 from darkroom.adapters import rows
 from darkroom.adapters.row_size import row_size
 from darkroom.domain.attempts import Alternative, Attempt
-from darkroom.domain.task import Image, Output, Phase, Request, Task, TaskError
+from darkroom.domain.task import Image, Output, Phase, Task, TaskError
 from tests.support.tasks import BIRTH, a_long_request, a_request, a_task, an_image, storing, submitted
 
 FOR_NOTHING = TaskError(code="generation_failed", message="time-out", charged="no")
@@ -91,28 +89,6 @@ def test_no_fact_of_a_task_is_lost(task: Task) -> None:
     assert rows.task_of(row, beside) == task
 
 
-@given(
-    input_=st.dictionaries(st.text(), JSON, max_size=4),
-    body=st.binary(),
-    metadata=st.dictionaries(st.text(), st.text(), max_size=3),
-    wire_model=st.text(),
-    origin=st.none() | st.text(min_size=1),
-    route=SOME_TEXT,
-)
-def test_no_fact_of_a_request_is_lost(input_: dict[str, Any], route: str | None, **facts: Any) -> None:
-    other = Alternative(upstream="pixapi", model="m", route=route, wire_model="w", input=input_)
-    request = Request(input=input_, alternatives=(other, other), **facts)
-
-    assert rows.unpack_request(rows.pack_request(request)) == request
-
-
-def test_a_request_of_an_older_version_has_no_plan_for_further_attempts() -> None:
-    for body in ({"body": "{}"}, {"body64": "e30="}):
-        packed = zlib.compress(json.dumps({"input": {"prompt": "a kite"}, "metadata": {}} | body).encode())
-
-        assert rows.unpack_request(packed) == Request(input={"prompt": "a kite"}, body=b"{}", metadata={})
-
-
 def test_a_row_of_an_older_version_is_a_first_attempt_without_retries() -> None:
     row = rows.state_row(a_task(max_auto_retries=1), retention_days=30)
     del row["retries"]
@@ -120,12 +96,6 @@ def test_a_row_of_an_older_version_is_a_first_attempt_without_retries() -> None:
     task = rows.task_of(row)
 
     assert (task.attempt, task.earlier, task.alternative, task.retries_left) == (1, (), 0, 0)
-
-
-def test_half_a_surrogate_pair_survives() -> None:
-    request = Request(input={"prompt": "\ud83d"}, body=b'{"prompt":"\\ud83d"}', metadata={})
-
-    assert rows.unpack_request(rows.pack_request(request)) == request
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """How a task, its request, its images and its evidence look as rows of the table."""
 
-import base64
 import hashlib
 import json
 import zlib
@@ -12,9 +11,10 @@ from typing import Any
 
 from darkroom.adapters.data_uris import is_data_uri
 from darkroom.adapters.dynamo import Row, key
+from darkroom.adapters.packing import pack, unpack
 from darkroom.adapters.row_size import row_size, value_size
 from darkroom.adapters.values import fields_of, plain, record, records, typed
-from darkroom.domain.attempts import Alternative, Attempt
+from darkroom.domain.attempts import Attempt
 from darkroom.domain.task import Image, Output, Phase, Request, Task, TaskError
 from darkroom.ports import Evidence
 
@@ -28,7 +28,6 @@ OUTPUTS_LIMIT = 600
 """Output URLs longer than this together are not kept; whoever stores later asks the upstream for fresh ones, if it can."""
 
 IMAGES_IN_ROW = 2
-_ALTERNATIVE = ("upstream", "model", "route", "wire_model", "input")
 EVIDENCE_KEPT_S = 40 * 86_400
 _DAY_S = 86_400
 _LEAST_KEPT_DAYS = 35
@@ -145,7 +144,7 @@ def task_of(row: Row, images_row: Row | None = None) -> Task:
 def _request_in(row: Row) -> Request | None:
     if "request" not in row:
         return None
-    request = unpack_request(row["request"]["B"])
+    request = unpack(row["request"]["B"])
     over = len(row["earlier"]["L"]) if "earlier" in row else 0
     _remember(row["pk"]["S"], request, over, bytes(row["request"]["B"]))
     return request
@@ -245,7 +244,7 @@ def embedded_request(task: Task, *, slack: int = 0) -> bytes | None:
 
 
 def _pack_if_short(task: Task, request: Request, slack: int) -> bytes | None:
-    packed = pack_request(request)
+    packed = pack(request)
     born = key(task.id, "state") | _facts(_newborn(task)) | _index_keys(task) | _past(task)
     size = row_size(born | {"request": {"B": packed}})
     return packed if size + _GROWTH <= EMBED_LIMIT + slack else None
@@ -259,44 +258,11 @@ def _remember(task_id: str, request: Request, over: int, packed: bytes | None) -
 
 def request_row(task: Task, request: Request, *, retention_days: int) -> Row:
     """The row that holds a request which is too long for the state row."""
-    row = key(task.id, "request") | {"request": {"B": pack_request(request)}}
+    row = key(task.id, "request") | {"request": {"B": pack(request)}}
     if retention_days:
         ends = task.created_at + kept_days(retention_days) * _DAY_S + _REQUEST_SLACK_S
         row["expires_at"] = {"N": str(int(ends))}
     return row
-
-
-def pack_request(request: Request) -> bytes:
-    """Compressed: JSON, a zero byte (which JSON cannot hold), and the frozen body as it is, so that both share their words."""
-    facts = {"input": request.input, "metadata": request.metadata} | _plan(request)
-    text = json.dumps(facts, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    # JSON may say half a surrogate pair; UTF-8 may not.
-    return zlib.compress(text.encode("utf-8", "surrogatepass") + b"\0" + request.body, 9)
-
-
-def unpack_request(packed: bytes) -> Request:
-    text, behind, body = zlib.decompress(packed).partition(b"\0")
-    facts = json.loads(text.decode("utf-8", "surrogatepass"))
-    return Request(
-        input=facts["input"],
-        body=body if behind else _older_body(facts),
-        metadata=facts["metadata"],
-        wire_model=facts.get("w", ""),
-        alternatives=tuple(Alternative(**dict(zip(_ALTERNATIVE, one, strict=True))) for one in facts.get("a", ())),
-        origin=facts.get("o"),
-    )
-
-
-def _older_body(facts: dict[str, Any]) -> bytes:
-    """An older version kept the body inside the JSON."""
-    return facts["body"].encode() if "body" in facts else base64.b64decode(facts["body64"])
-
-
-def _plan(request: Request) -> dict[str, Any]:
-    """What further attempts need, in few bytes; a row of an older version has none of it."""
-    alternatives = [[getattr(one, name) for name in _ALTERNATIVE] for one in request.alternatives]
-    facts = {"w": request.wire_model, "a": alternatives, "o": request.origin}
-    return {name: value for name, value in facts.items() if value}
 
 
 def sent_row(task: Task, body: bytes) -> Row:

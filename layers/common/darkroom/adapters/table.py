@@ -5,6 +5,7 @@ from operator import itemgetter
 
 from darkroom.adapters import listing, rows
 from darkroom.adapters.dynamo import ABSENT, Row, Table, is_expired, key
+from darkroom.adapters.packing import unpack
 from darkroom.domain.task import Request, Task
 from darkroom.errors import StorageUnavailable, TaskChanged, TaskExists
 from darkroom.ports import Evidence, ListPage, ListQuery
@@ -50,7 +51,7 @@ class DynamoTasks:
         row = self._table.get(task.id, "request")
         if row is None:
             raise StorageUnavailable(f"table: the request of {task.id} is not there")
-        return rows.unpack_request(row["request"]["B"])
+        return unpack(row["request"]["B"])
 
     def keep_sent(self, task: Task, body: bytes, *, good_for_s: float) -> bytes:
         row = rows.sent_row(task, body)
@@ -79,7 +80,7 @@ class DynamoTasks:
         """The first request stays: it may be out already, and repeats must send its very bytes."""
         row = rows.request_row(task, request, retention_days=self._retention_days)
         other = self._table.put_if(row, ABSENT, self._now())
-        if other is None or rows.unpack_request(other["request"]["B"]) == request:
+        if other is None or unpack(other["request"]["B"]) == request:
             return
         if self.get(task.id) is not None:
             raise TaskExists(task.id)
