@@ -222,7 +222,9 @@ def _answer(call: Call, created: Created) -> Answer:
     replayed = {"Idempotent-Replayed": "true"} if created.replayed else {}
     seen_to_end = bool(preference) and task.is_terminal
     headers = {"Location": f"/v1/tasks/{task.id}", **replayed, **preference}
-    return task_answer(call, task, 200 if created.replayed or seen_to_end else 202, headers)
+    # A task that its own order has ended was refused: the error says all that is known.
+    evidence = created.replayed or task is not created.task
+    return task_answer(call, task, 200 if created.replayed or seen_to_end else 202, headers, evidence=evidence)
 
 
 def _count(created: Created) -> None:

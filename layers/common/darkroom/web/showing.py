@@ -40,15 +40,18 @@ def waited(call: Call, task: Task) -> tuple[Task, dict[str, str]]:
     return (task, {}) if seen is None else (seen, {"Preference-Applied": applied(wanted)})
 
 
-def task_content(call: Call, task: Task, *, alone: bool = True) -> dict[str, Any]:
-    """The task object. `alone`: with the upstream's last body, which a list leaves out."""
+def task_content(call: Call, task: Task, *, evidence: bool) -> dict[str, Any]:
+    """The task object. `evidence`: with the upstream's last body, where one was kept."""
     tasks = call.services.tasks
-    evidence = tasks.evidence(task.id) if alone and task.status in _WITH_EVIDENCE else None
-    return task_json(task, metadata=tasks.request_of(task).metadata, evidence=evidence)
+    kept = tasks.evidence(task.id) if evidence and task.status in _WITH_EVIDENCE else None
+    return task_json(task, metadata=tasks.request_of(task).metadata, evidence=kept)
 
 
-def task_answer(call: Call, task: Task, status: int, headers: Mapping[str, str] | None = None) -> Answer:
+def task_answer(
+    call: Call, task: Task, status: int, headers: Mapping[str, str] | None = None, *, evidence: bool = True
+) -> Answer:
     """The task, with what a caller needs to ask for it again."""
     call.facts.update(task_id=task.id, phase=task.phase.value)
     again = {} if task.is_terminal else {"Retry-After": str(POLL_HINT_S)}
-    return json_answer(status, task_content(call, task), {**PRIVATE, "ETag": etag(task.version), **again, **(headers or {})})
+    content = task_content(call, task, evidence=evidence)
+    return json_answer(status, content, {**PRIVATE, "ETag": etag(task.version), **again, **(headers or {})})

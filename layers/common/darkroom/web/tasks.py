@@ -25,7 +25,7 @@ def list_tasks(call: Call) -> Answer:
     services, owner = call.services, call.caller.owner
     filters = read_filters(call.query, owner=owner, keys=services.signing_keys, now=services.clock())
     page = services.tasks.list(filters.query)
-    data = [task_content(call, task, alone=False) for task in page.tasks if filters.fit(task)]
+    data = [task_content(call, task, evidence=False) for task in page.tasks if filters.fit(task)]
     if page.last_seen is None:
         return list_answer(data)
     return list_answer(data, write_cursor(services.signing_keys()[0], owner=owner, last_seen=page.last_seen))
