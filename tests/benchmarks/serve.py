@@ -79,15 +79,15 @@ class Items:
     def watch(self) -> None:
         """From now on."""
         import botocore.client
-        import httpcore
 
+        from darkroom.adapters.upstreams.connections import Pool
         from darkroom.adapters.upstreams.hiapi import HiApi
 
         aws: Any = botocore.client.BaseClient
-        wire: Any = httpcore.ConnectionPool
+        wire: Any = Pool
         upstream: Any = HiApi
         aws._make_api_call = self._timed(aws._make_api_call, call_to_aws)
-        wire.handle_request = self._timed(wire.handle_request, lambda asked: f"{asked.method.decode()} on the wire")
+        wire.send = self._timed(wire.send, lambda asked, **_: f"{asked.method} on the wire")
         upstream.submit = self._timed(upstream.submit, lambda *_, **__: "upstream POST")
         upstream.look = self._timed(upstream.look, lambda *_, **__: "upstream GET")
 

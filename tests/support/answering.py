@@ -1,27 +1,38 @@
-"""A gateway that is a function: it stands where the pool of connections does, and nothing leaves the process."""
+"""A gateway that is a function: it stands where the connections do, and nothing leaves the process."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
-import httpcore
 import httpx
+
+from darkroom.adapters.upstreams.connections import Answered, Asked
 
 
 class Answering:
-    """Sends each request to `answer`, which may raise what httpcore would."""
+    """Sends each request to `answer`, which may raise what a connection would: NotSent, BrokenOff."""
 
     def __init__(self, answer: Callable[[httpx.Request], httpx.Response]) -> None:
         self._answer = answer
 
-    def handle_request(self, request: httpcore.Request) -> httpcore.Response:
+    def send(self, asked: Asked, *, ends: float) -> Answered:
         """The answer, as it would come from a socket."""
-        url = request.url
-        assert isinstance(request.stream, Iterable)
-        asked = httpx.Request(
-            request.method.decode(),
-            httpx.URL(scheme=url.scheme.decode(), host=url.host.decode(), port=url.port, raw_path=url.target),
-            headers=request.headers,
-            content=b"".join(request.stream),
-            extensions=request.extensions,
-        )
-        told = self._answer(asked)
-        return httpcore.Response(told.status_code, headers=told.headers.raw, content=told.stream)
+        url = f"{asked.scheme}://{asked.authority}{asked.target}"
+        length = {} if asked.content is None else {"Content-Length": str(len(asked.content))}
+        headers = {"Host": asked.authority, **asked.headers, **length}
+        return _Told(self._answer(httpx.Request(asked.method, url, headers=headers, content=asked.content)))
+
+
+class _Told:
+    def __init__(self, told: httpx.Response) -> None:
+        self._told = told
+        self.status = told.status_code
+
+    @property
+    def headers(self) -> Iterable[tuple[str, str]]:
+        return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self._told.headers.raw]
+
+    def pieces(self) -> Iterator[bytes]:
+        assert isinstance(self._told.stream, Iterable)
+        yield from self._told.stream
+
+    def close(self) -> None:
+        self._told.close()

@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "edge": {"wiring", "adapters", "usecases", "ports", "domain", "errors", "settings", "observe"},
     "web": {"wiring", "edge", "catalogue", "usecases", "ports", "domain", "errors", "settings", "observe"},
 }
-OUTSIDE = {"boto3", "botocore", "httpcore", "httpx"}
+OUTSIDE = {"boto3", "botocore", "http", "httpcore", "httpx", "urllib3"}
 
 
 def modules() -> list[Path]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import httpcore
 import pytest
 
+from darkroom.adapters.upstreams.connections import Pool
 from darkroom.adapters.upstreams.hiapi import HiApi
 from darkroom.adapters.upstreams.http import shared_pool
 from darkroom.domain.news import News
@@ -83,7 +83,7 @@ def gateway(running_simulator: Simulator) -> Gateway:
 
 
 @pytest.fixture
-def http() -> httpcore.ConnectionPool:
+def http() -> Pool:
     return shared_pool()
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import trustme
 
-from darkroom.adapters.upstreams.deadline import deadline_pool
+from darkroom.adapters.upstreams.connections import Pool
 from darkroom.adapters.upstreams.hiapi import HiApi
-from darkroom.adapters.upstreams.http import USER_AGENT, exchange, shared_pool, ssl_context
+from darkroom.adapters.upstreams.http import USER_AGENT, exchange, shared_pool
 from darkroom.errors import OutcomeUnknown, UpstreamRefused, UpstreamUnavailable
 from darkroom.ports import Accepted
 from tests.contract.hiapi.gateways import RawGateway, RotatingSecrets, Script, drip, hang_up, reset, response, silence
@@ -82,7 +82,7 @@ def test_a_certificate_that_we_do_not_trust_means_nothing_was_sent(tls: ssl.SSLC
 def test_a_trusted_certificate_lets_the_request_through_in_the_time_given(authority: trustme.CA, tls: ssl.SSLContext) -> None:
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
-    http = deadline_pool(verify=trusting)
+    http = Pool(verify=trusting)
 
     with RawGateway(response(200, OK), drip(response(200, OK), every_s=0.2), tls=tls) as gateway:
         hiapi = HiApi(base_url=gateway.url.replace("http:", "https:"), secrets=RotatingSecrets(), http=http)
@@ -161,11 +161,6 @@ def test_a_gateway_that_drips_cannot_stretch_the_time(answer: bytes) -> None:
             submit(gateway.url, timeout_s=2)
 
         assert time.monotonic() - began < 12
-
-
-def test_without_a_deadline_the_pool_behaves_as_usual() -> None:
-    with RawGateway(response(200, OK)) as gateway, deadline_pool(verify=ssl_context()) as http:
-        assert json.loads(http.request("GET", gateway.url).content) == OK
 
 
 # -- manners -------------------------------------------------------------------------------------------

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from darkroom.adapters.upstreams.http import MAX_BODY, Answer, Http, exchange, shared_pool
+from darkroom.adapters.upstreams.connections import Http
+from darkroom.adapters.upstreams.http import MAX_BODY, Answer, exchange, shared_pool
 from darkroom.adapters.upstreams.refusals import AUTH_REASON, is_auth
 from darkroom.domain.redact import KEY_MARK
 from darkroom.errors import NotAsked, StorageUnavailable, UpstreamRefused, UpstreamUnavailable

@@ -10,9 +10,10 @@ from darkroom.adapters.upstreams import hiapi_callbacks
 from darkroom.adapters.upstreams.bearer import Bearer
 from darkroom.adapters.upstreams.bodies import frozen
 from darkroom.adapters.upstreams.complaints import Complaint, read_complaint
+from darkroom.adapters.upstreams.connections import Http
 from darkroom.adapters.upstreams.hiapi_errors import PROCESSING, raise_for_create
 from darkroom.adapters.upstreams.hiapi_tasks import ID_NAMES, read_news, task_id
-from darkroom.adapters.upstreams.http import Answer, Http
+from darkroom.adapters.upstreams.http import Answer
 from darkroom.adapters.upstreams.reading import mapping, object_or_none
 from darkroom.adapters.upstreams.refusals import raise_for_look
 from darkroom.domain.news import News

@@ -3,32 +3,18 @@
 import functools
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 from urllib.parse import urlsplit
 
-import httpcore
-
 from darkroom.adapters.trust import ssl_context
-from darkroom.adapters.upstreams.deadline import deadline, deadline_pool
+from darkroom.adapters.upstreams.connections import Answered, Asked, BrokenOff, Http, NotSent, Pool
 from darkroom.errors import NotAsked, OutcomeUnknown, UpstreamUnavailable
 
 USER_AGENT = "darkroom/0.1.0"
 MAX_BODY = 1024 * 1024
-CONNECT_S = 3.0
-"""Connecting takes milliseconds or fails; a longer wait would eat the budget of the answer."""
 
-_NOT_SENT = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.PoolTimeout)
-_BROKEN_OFF = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
-_ALWAYS = [(b"User-Agent", USER_AGENT.encode()), (b"Accept", b"application/json"), (b"Accept-Encoding", b"identity")]
-
-
-class Http(Protocol):
-    """What sends a request: a pool of httpcore's, whose answers are streams."""
-
-    def handle_request(self, request: httpcore.Request) -> httpcore.Response: ...
+_ALWAYS = {"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "identity"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +28,9 @@ class Answer:
 
 
 @functools.cache
-def shared_pool() -> httpcore.ConnectionPool:
-    """The process's connections to gateways: no proxies or credentials from the environment, no cookies, no redirects."""
-    return deadline_pool(verify=ssl_context())
+def shared_pool() -> Pool:
+    """The process's connections to gateways."""
+    return Pool(verify=ssl_context())
 
 
 def exchange(
@@ -64,70 +50,53 @@ def exchange(
     if timeout_s <= 0:
         raise NotAsked("nothing was sent: no time was left")
     ends = time.monotonic() + timeout_s
-    request = _request(method, url, headers, content, timeout_s)
-    with deadline(ends):
-        with _named_errors():
-            response = http.handle_request(request)
-        try:
-            found = _joined(response.headers)
-            body, complete = _read(response, found.get("content-encoding", ""), ends, max_body)
-        finally:
-            response.close()
-    return Answer(status=response.status, headers=found, body=body, complete=complete)
+    try:
+        answered = http.send(_asked(method, url, headers, content), ends=ends)
+    except NotSent as error:
+        raise UpstreamUnavailable(f"nothing was sent: {error}") from error
+    except BrokenOff as error:
+        raise OutcomeUnknown(f"no answer: {error}") from error
+    try:
+        found = _joined(answered.headers)
+        body, complete = _read(answered, found.get("content-encoding", ""), ends, max_body)
+    finally:
+        answered.close()
+    return Answer(status=answered.status, headers=found, body=body, complete=complete)
 
 
-def _request(method: str, url: str, headers: Mapping[str, str], content: bytes | None, timeout_s: float) -> httpcore.Request:
-    parts = urlsplit(url)
+def _asked(method: str, url: str, headers: Mapping[str, str], content: bytes | None) -> Asked:
     # What is in `url` is ours: settings have checked the origin, and a task's id is quoted.
-    address = httpcore.URL(
-        scheme=parts.scheme.encode(),
-        host=(parts.hostname or "").encode(),
+    parts = urlsplit(url)
+    return Asked(
+        method=method,
+        scheme=parts.scheme,
+        host=parts.hostname or "",
         port=parts.port,
-        target=(parts.path or "/").encode() + (b"?" + parts.query.encode() if parts.query else b""),
+        target=(parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
+        headers={**_ALWAYS, **headers},
+        content=content,
     )
-    sent = [(b"Host", parts.netloc.rpartition("@")[2].encode()), *_ALWAYS]
-    sent += [(name.encode(), value.encode()) for name, value in headers.items()]
-    if content is not None:
-        sent.append((b"Content-Length", str(len(content)).encode()))
-    quick = min(timeout_s, CONNECT_S)
-    timeout = {"connect": quick, "pool": quick, "read": timeout_s, "write": timeout_s}
-    return httpcore.Request(method, address, headers=sent, content=content, extensions={"timeout": timeout})
 
 
-def _joined(headers: list[tuple[bytes, bytes]]) -> Mapping[str, str]:
+def _joined(headers: Iterable[tuple[str, str]]) -> Mapping[str, str]:
     """Names in lower case; what is said more than once is joined with commas (RFC 9110, 5.2)."""
     found: dict[str, str] = {}
-    for raw_name, raw in headers:
-        name, value = raw_name.decode("latin-1").lower(), raw.decode("latin-1")
+    for given, value in headers:
+        name = given.lower()
         found[name] = f"{found[name]}, {value}" if name in found else value
     return found
 
 
-@contextmanager
-def _named_errors() -> Iterator[None]:
-    try:
-        yield
-    except _NOT_SENT as error:
-        raise UpstreamUnavailable(f"nothing was sent: {_what(error)}") from error
-    except _BROKEN_OFF as error:
-        raise OutcomeUnknown(f"no answer: {_what(error)}") from error
-
-
-def _what(error: Exception) -> str:
-    """The kind of fault; the text may hold addresses that nobody else should read."""
-    return type(error).__name__
-
-
-def _read(response: httpcore.Response, encoding: str, ends: float, max_body: int) -> tuple[bytes, bool]:
+def _read(answered: Answered, encoding: str, ends: float, max_body: int) -> tuple[bytes, bool]:
     """At most `max_body` bytes, and whether that was all."""
     unpack = _unpacker(encoding)
     body = bytearray()
     try:
-        for chunk in response.iter_stream():
-            body += unpack(chunk, max_body + 1 - len(body))
+        for piece in answered.pieces():
+            body += unpack(piece, max_body + 1 - len(body))
             if len(body) > max_body or time.monotonic() > ends:
                 return bytes(body[:max_body]), False
-    except (*_BROKEN_OFF, zlib.error):
+    except (BrokenOff, zlib.error):
         return bytes(body), False
     return bytes(body), True
 

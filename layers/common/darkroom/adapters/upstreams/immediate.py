@@ -10,8 +10,9 @@ from darkroom.adapters.upstreams.bearer import Bearer
 from darkroom.adapters.upstreams.bodies import frozen, require_no_route, with_extra_body
 from darkroom.adapters.upstreams.callbackless import NeverCallsBack
 from darkroom.adapters.upstreams.complaints import Complaint
+from darkroom.adapters.upstreams.connections import Http
 from darkroom.adapters.upstreams.digest import LARGE_BODY, digest
-from darkroom.adapters.upstreams.http import Answer, Http
+from darkroom.adapters.upstreams.http import Answer
 from darkroom.adapters.upstreams.once import complaint_of, raise_once
 from darkroom.adapters.upstreams.reading import text
 from darkroom.adapters.upstreams.refusals import RAW_CAP

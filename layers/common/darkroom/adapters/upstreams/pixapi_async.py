@@ -9,8 +9,8 @@ from urllib.parse import quote
 from darkroom.adapters.upstreams.bearer import Bearer
 from darkroom.adapters.upstreams.bodies import frozen, require_no_route
 from darkroom.adapters.upstreams.callbackless import NeverCallsBack
+from darkroom.adapters.upstreams.connections import Http
 from darkroom.adapters.upstreams.digest import LARGE_BODY, digest
-from darkroom.adapters.upstreams.http import Http
 from darkroom.adapters.upstreams.once import raise_once
 from darkroom.adapters.upstreams.openai_images import images_body
 from darkroom.adapters.upstreams.pixapi_errors import complaint_of

@@ -1,0 +1,304 @@
+"""Kept connections to gateways: HTTP/1.1 by the standard library, and no wait beyond a deadline, whatever comes or does not."""
+
+import http.client
+import io
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+from urllib3.util.wait import wait_for_read
+
+CONNECT_S = 3.0
+"""Connecting takes milliseconds or fails; a longer wait would eat the budget of the answer."""
+
+_IDLE_S = 5.0
+# More than a sweep of the reconciler uses at once.
+_MOST_IDLE = 100
+_PIECE = 64 * 1024
+_NEARLY_S = 0.05
+_PORTS = {"http": 80, "https": 443}
+
+
+class NotSent(Exception):
+    """Nothing left: no connection came about. `args[0]` is the kind of fault."""
+
+
+class BrokenOff(Exception):
+    """Something may have left, and no whole answer came. `args[0]` is the kind of fault."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One request: `target` is what its line holds. Of headers it has these, Host, and the length of what it holds."""
+
+    method: str
+    scheme: str
+    host: str
+    port: int | None
+    target: str
+    headers: Mapping[str, str]
+    content: bytes | None = None
+
+    @property
+    def place(self) -> tuple[str, str, int]:
+        """What a connection has to lead to."""
+        return self.scheme, self.host, self.port or _PORTS[self.scheme]
+
+    @property
+    def authority(self) -> str:
+        """What the Host header says."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port is None else f"{host}:{self.port}"
+
+
+class Answered(Protocol):
+    """What comes back: the head, and the body in `pieces`, which raises BrokenOff."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Iterable[tuple[str, str]]: ...
+
+    def pieces(self) -> Iterator[bytes]: ...
+
+    def close(self) -> None: ...
+
+
+class Http(Protocol):
+    """What sends a request; raises NotSent and BrokenOff."""
+
+    def send(self, asked: Asked, *, ends: float) -> Answered: ...
+
+
+class Pool:
+    """Connections that are kept for the next request, to any number of gateways; safe to use from threads.
+
+    Nothing of the environment changes where a request goes: no proxy, no credentials; no cookie and no redirect either.
+    """
+
+    def __init__(self, *, verify: ssl.SSLContext) -> None:
+        self._verify = verify
+        self._idle: list[_Connection] = []
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def send(self, asked: Asked, *, ends: float) -> "_Exchange":
+        """Ask, and wait for the answer's head until `ends` (monotonic seconds)."""
+        connection = self._kept(asked.place) or _connected(asked.place, self._verify, ends)
+        return connection.ask(asked, ends, self)
+
+    def keep(self, connection: "_Connection") -> None:
+        """Nothing is under way on it any more."""
+        with self._lock:
+            if len(self._idle) < _MOST_IDLE:
+                connection.idle_since = time.monotonic()
+                self._idle.append(connection)
+                return
+        connection.close()
+
+    def close(self) -> None:
+        """Close what is kept."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def _kept(self, place: tuple[str, str, int]) -> "_Connection | None":
+        while (connection := self._newest(place)) is not None:
+            if connection.is_usable():
+                return connection
+            connection.close()
+        return None
+
+    def _newest(self, place: tuple[str, str, int]) -> "_Connection | None":
+        with self._lock:
+            for number in reversed(range(len(self._idle))):
+                if self._idle[number].place == place:
+                    return self._idle.pop(number)
+        return None
+
+
+class _Connection:
+    """One socket, and when whoever uses it has no more time. `clean`: nothing has come that nobody asked for."""
+
+    def __init__(self, place: tuple[str, str, int], sock: socket.socket) -> None:
+        self.place = place
+        self.idle_since = 0.0
+        self.clean = True
+        self._sock = sock
+        self._ends = self._time_out = 0.0
+        self._client = http.client.HTTPConnection(place[1], place[2])
+        self._client.response_class = _Response
+        # It never connects by itself: whoever lost a connection must know it.
+        self._client.auto_open = 0
+        wire: Any = _Wire(self)
+        self._client.sock = wire
+
+    def is_usable(self) -> bool:
+        """Whether it has not been idle for long, and nothing lies in it: its end, mostly."""
+        return time.monotonic() - self.idle_since < _IDLE_S and not wait_for_read(self._sock, timeout=0)
+
+    def ask(self, asked: Asked, ends: float, pool: Pool) -> "_Exchange":
+        """Send the request and wait for the answer's head."""
+        self._ends = ends
+        try:
+            self._client.putrequest(asked.method, asked.target, skip_host=True, skip_accept_encoding=True)
+            self._client.putheader("Host", asked.authority)
+            for name, value in asked.headers.items():
+                self._client.putheader(name, value)
+            if asked.content is not None:
+                self._client.putheader("Content-Length", str(len(asked.content)))
+            self._client.endheaders(asked.content)
+            return _Exchange(self, self._client.getresponse(), pool)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self.close()
+            raise BrokenOff(type(error).__name__) from error
+
+    def send(self, content: bytes) -> None:
+        self._limit()
+        self._sock.sendall(content)
+
+    def receive_into(self, buffer: Any) -> int:
+        self._limit()
+        return self._sock.recv_into(buffer)
+
+    def close(self) -> None:
+        self._sock.close()
+
+    def _limit(self) -> None:
+        """The next operation ends when the time does. To set a time-out is a system call: what is nearly right stays."""
+        left = self._ends - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        if not left <= self._time_out < left + _NEARLY_S:
+            self._sock.settimeout(left)
+            self._time_out = left
+
+
+class _Exchange:
+    """An answer on its connection, which is kept when all of it has been read and nothing came behind it."""
+
+    def __init__(self, connection: _Connection, response: http.client.HTTPResponse, pool: Pool) -> None:
+        self._connection, self._response, self._pool = connection, response, pool
+        self._whole = False
+        self.status = response.status
+
+    @property
+    def headers(self) -> Iterable[tuple[str, str]]:
+        """Names as they came, values without the white space around them."""
+        return self._response.headers.items()
+
+    def pieces(self) -> Iterator[bytes]:
+        response = self._response
+        try:
+            _check_length(response)
+            while not response.isclosed() and response.length != 0:
+                piece = response.read1(_PIECE)
+                if not piece and response.length:
+                    raise BrokenOff("IncompleteRead")
+                if piece:
+                    yield piece
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise BrokenOff(type(error).__name__) from error
+        self._whole = True
+
+    def close(self) -> None:
+        kept = self._whole and not self._response.will_close and self.status >= 200
+        # A gateway that says more than it announced would answer the next request with the rest: closing tells.
+        self._response.close()
+        if kept and self._connection.clean:
+            self._pool.keep(self._connection)
+        else:
+            self._connection.close()
+
+
+class _Response(http.client.HTTPResponse):
+    """Hints before the answer (RFC 9110, 15.2: 102, 103 and whatever follows) are no answer."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        found: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
+        while 101 < found[1] < 200:
+            http.client.parse_headers(self.fp)
+            found = super()._read_status()  # type: ignore[misc]
+        return found
+
+
+class _Wire:
+    """The part of a socket that http.client uses."""
+
+    def __init__(self, connection: _Connection) -> None:
+        self._connection = connection
+        self.sendall = connection.send
+
+    def makefile(self, _mode: str) -> "_Buffered":
+        return _Buffered(_Incoming(self._connection), _PIECE)
+
+    def close(self) -> None:
+        """Called before an answer is read that says "close": its connection is closed with it."""
+
+
+class _Incoming(io.RawIOBase):
+    def __init__(self, connection: _Connection) -> None:
+        self.connection = connection
+        self.is_over = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return 0 if self.is_over else self.connection.receive_into(buffer)
+
+
+class _Buffered(io.BufferedReader):
+    """An answer as it comes; closing it tells whether more has come than the answer."""
+
+    def __init__(self, incoming: _Incoming, size: int) -> None:
+        super().__init__(incoming, size)
+        self._incoming = incoming
+
+    def close(self) -> None:
+        if not self.closed:
+            self._incoming.is_over = True
+            self._incoming.connection.clean = not self.peek(1)
+        super().close()
+
+
+def _check_length(response: http.client.HTTPResponse) -> None:
+    """http.client takes a length that it cannot read for none at all, and would read until somebody hangs up."""
+    said = set(response.headers.get_all("Content-Length", []))
+    if response.chunked or not said:
+        return
+    if len(said) > 1 or not all(one.strip().isascii() and one.strip().isdigit() for one in said):
+        raise http.client.HTTPException("Content-Length")
+
+
+def _connected(place: tuple[str, str, int], verify: ssl.SSLContext, ends: float) -> _Connection:
+    scheme, host, port = place
+    latest = min(ends, time.monotonic() + CONNECT_S)
+    try:
+        plain = socket.create_connection((host, port), timeout=max(0.001, latest - time.monotonic()))
+    except (OSError, UnicodeError) as error:
+        raise NotSent(type(error).__name__) from error
+    try:
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # A synchronous upstream says nothing for minutes: without probes a network in between forgets such a connection.
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if hasattr(socket, "TCP_KEEPIDLE"):
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
+        if scheme == "http":
+            return _Connection(place, plain)
+        plain.settimeout(max(0.001, latest - time.monotonic()))
+        return _Connection(place, verify.wrap_socket(plain, server_hostname=host))
+    except OSError as error:
+        plain.close()
+        raise NotSent(type(error).__name__) from error
