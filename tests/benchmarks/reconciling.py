@@ -60,7 +60,7 @@ def reconciling(bench: Bench) -> Section:
             "adapter does: the request, the answer's body and what it says; a look is the poll with the row's read and its "
             "conditional write. Read units: one sweep over tables of different sizes with "
             f"{_FEW_OVERDUE} overdue tasks in each; a slot that is held longer than a minute costs a unit more, a queue of those "
-            "who wait four. What does not fit in a sweep is due in the next one, a minute later, oldest first. The peer asks as "
+            "who wait two. What does not fit in a sweep is due in the next one, a minute later, oldest first. The peer asks as "
             "often with as many threads and a plain `httpx.Client`, "
             "which is the poll and nothing else: no row, no claim, no limits; its processor time holds that of its threads' pool."
         ),

@@ -291,18 +291,18 @@ SCENARIOS = (
         before=_full,
         act=_waits,
         ends="succeeded",
-        cost=Cost(write=11 + 4, read=7 + 1.5, posts=1, uploads=2, messages=1),
+        cost=Cost(write=11 + 4, read=6 + 1.5, posts=1, uploads=2, messages=1),
         granted=Granted(write=7 + 4 + 4, read=1 + 1),
     ),
     # As above, and ten sweeps: four looks at the other, of which one sees progress, and one at the task that waits, which puts
     # its next look so far off that its key moves. The other's end finds its next look far off and moves that: 2. A sweep reads
-    # 4 units more while anybody waits, however many, and one for each task that it passes over.
+    # 2 units more while anybody waits, and one for each task that it passes over.
     Scenario(
         name="a wait of ten minutes for a slot",
         before=_full,
         act=_waits_long,
         ends="succeeded",
-        cost=Cost(write=15 + 4 * 2 + 1 + 4 + 2, read=64, posts=1, gets=4, uploads=2, messages=1, sweeps=10),
+        cost=Cost(write=15 + 4 * 2 + 1 + 4 + 2, read=53, posts=1, gets=4, uploads=2, messages=1, sweeps=10),
         granted=Granted(write=15 + 5 * 3),
     ),
     # Beside the happy path: the account's pause and the new slot, another second for a message that came late, the queue's row
@@ -311,7 +311,7 @@ SCENARIOS = (
         name="429 at first",
         act=_refused_at_first,
         ends="succeeded",
-        cost=Cost(write=18, read=9.5, posts=2, uploads=1, messages=1),
+        cost=Cost(write=18, read=5.5, posts=2, uploads=1, messages=1),
     ),
     Scenario(
         name="with fallbacks in hand",

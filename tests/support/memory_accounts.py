@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from darkroom.domain.admission import Account, Waiter
 from darkroom.errors import AccountChanged
-from darkroom.ports import Accounts
+from darkroom.ports import SEEN_AT_ONCE, Accounts
 from tests.support.boundaries import OnCall, boundaries, nothing_happens
 
 OnSave = Callable[[Account, Account], None]
@@ -31,9 +31,9 @@ class MemoryAccounts:
     def get(self, name: str, *, consistent: bool = False) -> Account:
         return self.accounts.get(name, Account(name=name))
 
-    def see(self, name: str) -> tuple[Account, Waiter | None]:
+    def see(self, name: str) -> tuple[Account, Sequence[Waiter]]:
         with self._lock:
-            return self.accounts.get(name, Account(name=name)), next(iter(self._after(name, "")), None)
+            return self.accounts.get(name, Account(name=name)), self._after(name, "")[:SEEN_AT_ONCE]
 
     def save(self, before: Account, after: Account) -> None:
         with self._lock:

@@ -248,14 +248,18 @@ class Queue(Protocol):
         """Move dead letters back; how many."""
 
 
+SEEN_AT_ONCE = 24
+"""Who waits and is read with the account: as many as one read unit pays for, beside a row that is full."""
+
+
 class Accounts(Protocol):
     """The accounts at the upstreams, each one row, and who waits for them. Every method raises StorageUnavailable."""
 
     def get(self, name: str, *, consistent: bool = False) -> Account:
         """The account's row; an empty account where there is none yet."""
 
-    def see(self, name: str) -> tuple[Account, Waiter | None]:
-        """The row and whoever stands first in the queue, read consistently."""
+    def see(self, name: str) -> tuple[Account, Sequence[Waiter]]:
+        """The row and whoever stands first in the queue, at most `SEEN_AT_ONCE` of them, read consistently."""
 
     def save(self, before: Account, after: Account) -> None:
         """Write `after` if the row still has `before.version`, otherwise raise AccountChanged. Our own lost answer is success."""

@@ -10,7 +10,7 @@ from darkroom.domain.admission import Account, Limits, Waiter, Window, behind
 from darkroom.domain.breaker import ACCOUNT
 from darkroom.domain.ids import task_id
 from darkroom.errors import AccountChanged
-from darkroom.ports import Accounts
+from darkroom.ports import SEEN_AT_ONCE, Accounts
 from tests.support.tasks import BIRTH
 
 LIMITS = Limits(account="hiapi")
@@ -44,14 +44,14 @@ def busy_account(holders: int = 10, requests: int = 60) -> Account:
 
 def test_an_account_that_nobody_used_is_empty(accounts: Accounts) -> None:
     assert accounts.get("hiapi") == EMPTY
-    assert accounts.see("hiapi") == (EMPTY, None)
+    assert seen(accounts) == (EMPTY, [])
 
 
 def test_an_account_comes_back_as_it_was_saved(accounts: Accounts) -> None:
     accounts.save(EMPTY, busy_account())
 
     assert accounts.get("hiapi", consistent=True) == busy_account()
-    assert accounts.see("hiapi") == (busy_account(), None)
+    assert seen(accounts) == (busy_account(), [])
     assert accounts.get("pixapi") == Account(name="pixapi")
 
 
@@ -159,11 +159,22 @@ def test_the_queue_is_in_the_order_of_owners_and_tasks(accounts: Accounts) -> No
 
 def test_who_waits_is_seen_beside_the_account(accounts: Accounts) -> None:
     accounts.wait("hiapi", a_waiter(2, attempt=3))
-    alone = accounts.see("hiapi")
+    alone = seen(accounts)
     accounts.save(EMPTY, busy_account())
 
-    assert alone == (EMPTY, a_waiter(2, attempt=3))
-    assert accounts.see("hiapi") == (busy_account(), a_waiter(2, attempt=3))
+    assert alone == (EMPTY, [a_waiter(2, attempt=3)])
+    assert seen(accounts) == (busy_account(), [a_waiter(2, attempt=3)])
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["with its row", "without"])
+def test_the_beginning_of_a_long_queue_is_seen_beside_the_account(accounts: Accounts, there: bool) -> None:
+    waiters = [a_waiter(number) for number in range(SEEN_AT_ONCE + 3)]
+    for waiter in waiters:
+        accounts.wait("hiapi", waiter)
+    if there:
+        accounts.save(EMPTY, busy_account())
+
+    assert seen(accounts) == (busy_account() if there else EMPTY, waiters[:SEEN_AT_ONCE])
 
 
 def test_joining_and_leaving_twice_changes_nothing(accounts: Accounts) -> None:
@@ -190,3 +201,8 @@ def test_a_time_is_never_rounded_down(accounts: Accounts) -> None:
 @pytest.mark.parametrize("holders", [10, 15])
 def test_a_busy_account_is_one_write_unit(holders: int) -> None:
     assert row_size(account_row(busy_account(holders))) + len("move_id") + 12 <= 1024
+
+
+def seen(accounts: Accounts) -> tuple[Account, list[Waiter]]:
+    account, first = accounts.see("hiapi")
+    return account, list(first)

@@ -15,6 +15,7 @@ from darkroom.adapters.dynamo import Row, Table, key
 from darkroom.domain.admission import Account, Waiter, Window
 from darkroom.domain.breaker import Shut
 from darkroom.errors import AccountChanged
+from darkroom.ports import SEEN_AT_ONCE
 
 _NUMBERS = ("not_before", "learned_at", "looks_refused_at", "looks_made_at")
 _WHOLES = ("faults", "in_flight", "per_minute", "looks_made")
@@ -38,10 +39,10 @@ class DynamoAccounts:
         row = self._table.get(_pk(name), _ROW, consistent=consistent)
         return _account_of(name, row) if row else Account(name=name)
 
-    def see(self, name: str) -> tuple[Account, Waiter | None]:
-        rows = self._table.query("pk = :account", {":account": {"S": _pk(name)}}, limit=2, consistent=True)
+    def see(self, name: str) -> tuple[Account, Sequence[Waiter]]:
+        rows = self._table.query("pk = :account", {":account": {"S": _pk(name)}}, limit=1 + SEEN_AT_ONCE, consistent=True)
         found = next((_account_of(name, row) for row in rows if row["sk"]["S"] == _ROW), Account(name=name))
-        return found, next((_waiter_of(row) for row in rows if row["sk"]["S"] != _ROW), None)
+        return found, [_waiter_of(row) for row in rows if row["sk"]["S"] != _ROW][:SEEN_AT_ONCE]
 
     def save(self, before: Account, after: Account) -> None:
         new = before.version == 0

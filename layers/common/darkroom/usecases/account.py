@@ -4,14 +4,14 @@ No wake-up is lost. Whoever finds no slot writes its row and then looks at the a
 account looks at the queue once more after that is written: one of the two sees the other. A crash in between is the tending's.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from darkroom.domain.admission import Account, Limits, Slot, Waiter, behind
 from darkroom.domain.task import Task
 from darkroom.errors import AccountChanged, StorageUnavailable
-from darkroom.ports import Accounts, Clock, Job, Queue
+from darkroom.ports import SEEN_AT_ONCE, Accounts, Clock, Job, Queue
 from darkroom.usecases.breaker import Memory
 
 _Outcome = TypeVar("_Outcome")
@@ -109,10 +109,10 @@ def waiter_of(task: Task) -> Waiter:
 
 
 def _promoted(
-    account: Account, first: Waiter | None, now: float, limits: Limits, admission: Admission
+    account: Account, first: Sequence[Waiter], now: float, limits: Limits, admission: Admission
 ) -> tuple[Account, list[tuple[Waiter, Slot]]]:
     served: list[tuple[Waiter, Slot]] = []
-    if first is None or account.free(now, limits) <= 0:
+    if not first or account.free(now, limits) <= 0:
         return account, served
     for waiter in _in_turn(account.turn, first, limits, admission):
         account, slot = account.ask(waiter.key, now=now, limits=limits, turn=waiter.owner)
@@ -124,16 +124,20 @@ def _promoted(
     return account, served
 
 
-def _in_turn(turn: str, first: Waiter, limits: Limits, admission: Admission) -> Iterator[Waiter]:
-    """Whoever waits: one of each owner in turn, beginning behind the owner who was served last. `first` stands first."""
+def _in_turn(turn: str, first: Sequence[Waiter], limits: Limits, admission: Admission) -> Iterator[Waiter]:
+    """Whoever waits: one of each owner in turn, beginning behind the owner who was served last. `first` were seen: the
+    beginning of the queue, or all of it."""
     last: dict[str, Waiter] = {}
     served_all: set[str] = set()
 
     def next_one(place: str) -> Waiter | None:
+        seen = next((one for one in first if one.place > place), None)
+        if seen is not None or len(first) < SEEN_AT_ONCE:
+            return seen
         return next(iter(admission.accounts.waiters(limits.account, limit=1, behind=place)), None)
 
     while True:
-        waiter = next_one(behind(turn)) or (first if not last else next_one(""))
+        waiter = next_one(behind(turn)) or next_one("")
         if waiter is None:
             return
         turn = waiter.owner

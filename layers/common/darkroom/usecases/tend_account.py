@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from darkroom.domain import ids
 from darkroom.domain.admission import Account, Limits
 from darkroom.domain.task import NOT_SENT, Task
-from darkroom.ports import Tasks
+from darkroom.ports import SEEN_AT_ONCE, Tasks
 from darkroom.usecases.account import Admission, send_when, serve
 from darkroom.usecases.admit_task import uses_slot
 
@@ -43,7 +43,7 @@ def tend_account(limits: Limits, *, admission: Admission, tasks: Tasks) -> Tende
         admission.sleep(ROW_S)
         found |= {key: tasks.get(key.partition(":")[0]) for key in fresh}
     leaked = tuple(key for key, at in old if not _is_used(key, at, found[key], limits, admission))
-    if first is None and not leaked:
+    if not first and not leaked:
         return Tended(account=account, limits=limits, waiting=0)
     serve(limits, admission, freed=leaked)
     return see_account(limits, admission=admission, freed=len(leaked))
@@ -52,8 +52,9 @@ def tend_account(limits: Limits, *, admission: Admission, tasks: Tasks) -> Tende
 def see_account(limits: Limits, *, admission: Admission, freed: int = 0) -> Tended:
     """The account as it is now."""
     account, first = admission.accounts.see(limits.account)
-    waiting = len(admission.accounts.waiters(limits.account, limit=MOST_COUNTED)) if first else 0
-    return Tended(account=account, limits=limits, waiting=waiting, freed=freed)
+    if len(first) >= SEEN_AT_ONCE:
+        first = admission.accounts.waiters(limits.account, limit=MOST_COUNTED)
+    return Tended(account=account, limits=limits, waiting=len(first), freed=freed)
 
 
 def _born(key: str) -> float:
