@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import trustme
 
 from darkroom.adapters.upstreams.connections import Pool
 from darkroom.adapters.upstreams.http import Answer, exchange, shared_pool
@@ -90,6 +92,88 @@ def test_a_connection_on_which_more_may_come_is_left(pool: Pool, first: bytes) -
         assert len(gateway.requests) == 2
 
 
+def test_what_lies_decrypted_in_a_connection_answers_nobody() -> None:
+    """The head in one TLS record, the body and more in the next: no byte of the rest is left in the kernel."""
+    authority, trusting, tls = trustme.CA(), ssl.create_default_context(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    authority.configure_trust(trusting)
+
+    def serve(connection: socket.socket) -> None:
+        head, _, body = kept(b'{"n":1}').partition(b"\r\n\r\n")
+        connection.sendall(head + b"\r\n\r\n")
+        time.sleep(0.1)
+        connection.sendall(body + kept(b'{"whose":"nobody\'s"}'))
+        connection.settimeout(30)
+        connection.recv(65536)
+
+    with RawGateway(serve, in_turn(kept(b'{"n":2}'), kept(b'{"n":3}')), tls=tls) as gateway, Pool(verify=trusting) as pool:
+        url = gateway.url.replace("http:", "https:")
+        bodies = [exchange(pool, "GET", url, headers={}, timeout_s=20).body for _ in range(3)]
+
+    assert bodies == [b'{"n":1}', b'{"n":2}', b'{"n":3}']
+    # The third went over the second's connection: what TLS itself sends behind an answer does not end it.
+    assert len(gateway.requests) == 2
+
+
+def test_a_refusal_that_comes_before_all_was_sent_is_heard(pool: Pool) -> None:
+    def refuse(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+        connection.shutdown(socket.SHUT_WR)
+        time.sleep(0.5)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1024)
+                refuse(connection)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        answer = exchange(pool, "POST", url, headers={}, timeout_s=20, content=bytes(32 * 1024 * 1024))
+        thread.join(30)
+
+    assert (answer.status, answer.body) == (413, b"{}")
+
+
+def test_many_silent_addresses_share_one_time(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as full, socket.socket() as first, socket.socket() as second:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for filling in (first, second):
+            filling.setblocking(False)
+            filling.connect_ex(full.getsockname())
+        found = (socket.AF_INET, socket.SOCK_STREAM, 6, "", full.getsockname())
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [found] * 6)
+
+        began = time.monotonic()
+        with pytest.raises(UpstreamUnavailable, match="nothing was sent"):
+            exchange(pool, "POST", "http://gateway.example", headers={}, timeout_s=1, content=b"{}")
+
+    assert time.monotonic() - began < 4
+
+
+def test_an_address_that_is_out_of_order_is_passed_over(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    with RawGateway(kept(b'{"n":1}')) as gateway, socket.create_server(("127.0.0.1", 0)) as gone:
+        dead, port = gone.getsockname(), int(gateway.url.rpartition(":")[2])
+        gone.close()
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", one) for one in (dead, ("127.0.0.1", port))]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+
+        assert exchange(pool, "GET", "http://gateway.example", headers={}, timeout_s=20).body == b'{"n":1}'
+
+
+def test_a_header_that_cannot_be_sent_means_nothing_was_sent(pool: Pool) -> None:
+    with RawGateway(kept()) as gateway:
+        with pytest.raises(UpstreamUnavailable, match="nothing was sent"):
+            exchange(pool, "POST", gateway.url, headers={"X-Own": "a\r\nb"}, timeout_s=20, content=b"{}")
+        assert ask(pool, gateway).status == 200
+
+    assert sum(map(bool, gateway.requests)) == 1
+
+
 def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one(pool: Pool) -> None:
     def serve(connection: socket.socket) -> None:
         connection.sendall(kept(b'{"n":1}'))
@@ -139,9 +223,19 @@ def test_a_post_on_a_kept_connection_that_dies_is_not_sent_again(pool: Pool) -> 
         assert len(gateway.requests) == 1
 
 
-@pytest.mark.parametrize("length", ["abc", "-1", "+2", "2, 2", "²", "0x2"])
-def test_a_length_that_nobody_can_read_ends_the_answer_at_once(pool: Pool, length: str) -> None:
-    with RawGateway(in_turn(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n".encode() + b"{}")) as gateway:
+@pytest.mark.parametrize(
+    "headers",
+    [
+        *(f"Content-Length: {length}" for length in ("abc", "-1", "+2", "2, 2", "²", "0x2", "9" * 5000)),
+        "Transfer-Encoding: gzip, chunked",
+        "Content-Length : 2",
+        "X Bad: y\r\nContent-Length: 2",
+        "no header at all\r\nContent-Length: 2",
+    ],
+    ids=lambda headers: headers[:40],
+)
+def test_a_body_whose_length_nobody_can_tell_ends_at_once(pool: Pool, headers: str) -> None:
+    with RawGateway(in_turn(f"HTTP/1.1 200 OK\r\n{headers}\r\n\r\n".encode() + b"{}")) as gateway:
         began = time.monotonic()
         answer = ask(pool, gateway)
 

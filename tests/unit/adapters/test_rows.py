@@ -129,15 +129,18 @@ def test_an_items_size_is_counted_as_the_developer_guide_says(row: dict[str, Any
 
 
 def test_a_row_with_its_request_stays_within_a_write_unit_from_birth_to_end() -> None:
-    task = _largest_that_keeps_its_request()
-    looked = submitted(task).looked(BIRTH + 62.125, next_check_at=BIRTH + 122.125, crowded=False)
-    known = storing(looked)
-    done = known.stored(BIRTH + 40.125, (an_image(),))
-    pair = known.stored(BIRTH + 40.125, (an_image(), an_image(1)))
+    task = replace(_largest_that_keeps_its_request(), next_check_at=BIRTH + 60.123456)
+    sent = replace(submitted(task), first_sent_at=BIRTH + 0.234567, submitted_at=BIRTH + 1.345678)
+    looked = sent.looked(BIRTH + 62.456789, next_check_at=BIRTH + 122.567891, crowded=False)
+    url = Output(url=f"https://cdn.example.com/outputs/{'x' * 96}.png", expires_at=BIRTH + 3600)
+    lease = "lease_0123456789abcdef"
+    known = looked.storing(BIRTH + 70.678912, by="callback", lease=lease, lease_s=25, outputs=(url,))
+    done = known.stored(BIRTH + 72.789123, (an_image(),))
+    pair = known.stored(BIRTH + 72.789123, (an_image(), an_image(1)))
 
     born = rows.state_row(task, retention_days=30, born=True)
     assert row_size(born) <= rows.EMBED_LIMIT
-    for later in (submitted(task), looked, known, done, pair):
+    for later in (sent, looked, known, done, pair):
         row = rows.state_row(later, retention_days=30) | {"move_id": {"S": "0123456789ab"}}
         assert "request" in row
         assert row_size(row) <= 1024, later.phase

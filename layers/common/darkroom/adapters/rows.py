@@ -31,8 +31,8 @@ IMAGES_IN_ROW = 2
 EVIDENCE_KEPT_S = 40 * 86_400
 _DAY_S = 86_400
 _LEAST_KEPT_DAYS = 35
-# What the moves add to a row after its birth, at most until its pictures are in: the upstream's ids, times, a lease.
-_GROWTH = 220
+# What the moves add to a row after its birth, until its pictures are in: the upstream's ids, times, a lease, a usual address.
+_GROWTH = 280
 # So much the measure may drift between two versions of us (or of zlib) before a request that was put into a row falls out of it.
 _DRIFT = 100
 # Repeats end with the attempt's deadline, a day after its first POST at the latest.

@@ -15,7 +15,10 @@ THREADS = 12
 """A look takes some 4 ms of a core, 12 ms of what 512 MB buy: with a gateway of 100 ms nine threads fill that; more only wait."""
 
 RESERVE_S = 12.0
-"""A look that has begun may wait this long for its upstream."""
+"""A look that has begun may take this long, with all that it waits for."""
+
+_WAIT_S = 10.0
+"""Of these for an answer of its upstream: to a question, or to a request that is sent again."""
 
 _ACCOUNT_TROUBLE = frozenset({"upstream_auth", "upstream_quota"})
 
@@ -56,6 +59,8 @@ def _look(task_id: str, services: Services, allowance: Allowance, *, crowded: bo
         may_ask=allowance.may_ask,
         timing=services.settings.timing,
         crowded=crowded,
+        look_timeout_s=_WAIT_S,
+        submit_timeout_s=_WAIT_S,
     )
 
 

@@ -136,6 +136,7 @@ class _Connection:
         self.idle_since = 0.0
         self.clean = True
         self._sock = sock
+        self._has_sent = False
         self._ends = self._time_out = 0.0
         self._client = http.client.HTTPConnection(place[1], place[2])
         self._client.response_class = _Response
@@ -146,11 +147,15 @@ class _Connection:
 
     def is_usable(self) -> bool:
         """Whether it has not been idle for long, and nothing lies in it: its end, mostly."""
-        return time.monotonic() - self.idle_since < _IDLE_S and not wait_for_read(self._sock, timeout=0)
+        if time.monotonic() - self.idle_since >= _IDLE_S or wait_for_read(self._sock, timeout=0):
+            return False
+        # What came in the same TLS record as something that was read is nowhere but in there.
+        return not (isinstance(self._sock, ssl.SSLSocket) and self._sock.pending())
 
     def ask(self, asked: Asked, ends: float, pool: Pool) -> "_Exchange":
         """Send the request and wait for the answer's head."""
         self._ends = ends
+        self._has_sent = False
         try:
             self._client.putrequest(asked.method, asked.target, skip_host=True, skip_accept_encoding=True)
             self._client.putheader("Host", asked.authority)
@@ -158,14 +163,25 @@ class _Connection:
                 self._client.putheader(name, value)
             if asked.content is not None:
                 self._client.putheader("Content-Length", str(len(asked.content)))
-            self._client.endheaders(asked.content)
-            return _Exchange(self, self._client.getresponse(), pool)
+            refused_to_read = self._sends(asked.content)
+            return _Exchange(self, self._client.getresponse(), pool, spent=refused_to_read)
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.close()
-            raise BrokenOff(type(error).__name__) from error
+            raise (BrokenOff if self._has_sent else NotSent)(type(error).__name__) from error
+
+    def _sends(self, content: bytes | None) -> bool:
+        """Whether the gateway hung up while we sent: it may have said why, such as that the body is too long."""
+        try:
+            self._client.endheaders(content)
+        except TimeoutError:
+            raise
+        except OSError:
+            return True
+        return False
 
     def send(self, content: bytes) -> None:
         self._limit()
+        self._has_sent = True
         self._sock.sendall(content)
 
     def receive_into(self, buffer: Any) -> int:
@@ -177,9 +193,7 @@ class _Connection:
 
     def _limit(self) -> None:
         """The next operation ends when the time does. To set a time-out is a system call: what is nearly right stays."""
-        left = self._ends - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
+        left = _until(self._ends)
         if not left <= self._time_out < left + _NEARLY_S:
             self._sock.settimeout(left)
             self._time_out = left
@@ -188,8 +202,9 @@ class _Connection:
 class _Exchange:
     """An answer on its connection, which is kept when all of it has been read and nothing came behind it."""
 
-    def __init__(self, connection: _Connection, response: http.client.HTTPResponse, pool: Pool) -> None:
+    def __init__(self, connection: _Connection, response: http.client.HTTPResponse, pool: Pool, *, spent: bool) -> None:
         self._connection, self._response, self._pool = connection, response, pool
+        self._spent = spent
         self._whole = False
         self.status = response.status
 
@@ -201,7 +216,7 @@ class _Exchange:
     def pieces(self) -> Iterator[bytes]:
         response = self._response
         try:
-            _check_length(response)
+            _check_framing(response)
             while not response.isclosed() and response.length != 0:
                 piece = response.read1(_PIECE)
                 if not piece and response.length:
@@ -213,7 +228,7 @@ class _Exchange:
         self._whole = True
 
     def close(self) -> None:
-        kept = self._whole and not self._response.will_close and self.status >= 200
+        kept = self._whole and not self._spent and not self._response.will_close and self.status >= 200
         # A gateway that says more than it announced would answer the next request with the rest: closing tells.
         self._response.close()
         if kept and self._connection.clean:
@@ -273,21 +288,27 @@ class _Buffered(io.BufferedReader):
         super().close()
 
 
-def _check_length(response: http.client.HTTPResponse) -> None:
-    """http.client takes a length that it cannot read for none at all, and would read until somebody hangs up."""
-    said = set(response.headers.get_all("Content-Length", []))
-    if response.chunked or not said:
+def _check_framing(response: http.client.HTTPResponse) -> None:
+    """Raises HTTPException where nobody can tell how long the body is: http.client would read until somebody hangs up."""
+    if response.headers.defects:
+        # The first line that is no header, and all behind it, were left out.
+        raise http.client.HTTPException("headers")
+    if response.chunked:
         return
-    if len(said) > 1 or not all(one.strip().isascii() and one.strip().isdigit() for one in said):
-        raise http.client.HTTPException("Content-Length")
+    lengths = set(response.headers.get_all("Content-Length", []))
+    unread = any(not (one.strip().isascii() and one.strip().isdigit()) for one in lengths)
+    if len(lengths) > 1 or unread or (lengths and response.length is None) or "Transfer-Encoding" in response.headers:
+        raise http.client.HTTPException("length")
 
 
 def _connected(place: tuple[str, str, int], verify: ssl.SSLContext, ends: float) -> _Connection:
+    """A new connection; raises NotSent when there is none in CONNECT_S seconds, or by `ends`."""
     scheme, host, port = place
-    latest = min(ends, time.monotonic() + CONNECT_S)
     try:
-        plain = socket.create_connection((host, port), timeout=max(0.001, latest - time.monotonic()))
-    except (OSError, UnicodeError) as error:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        latest = min(ends, time.monotonic() + CONNECT_S)
+        plain = _dialled(found, latest)
+    except (OSError, ValueError) as error:
         raise NotSent(type(error).__name__) from error
     try:
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -297,8 +318,31 @@ def _connected(place: tuple[str, str, int], verify: ssl.SSLContext, ends: float)
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
         if scheme == "http":
             return _Connection(place, plain)
-        plain.settimeout(max(0.001, latest - time.monotonic()))
+        plain.settimeout(_until(latest))
         return _Connection(place, verify.wrap_socket(plain, server_hostname=host))
-    except OSError as error:
+    except (OSError, ValueError) as error:
         plain.close()
         raise NotSent(type(error).__name__) from error
+
+
+def _dialled(found: Iterable[tuple[Any, ...]], latest: float) -> socket.socket:
+    """A connection to the first address that answers; raises OSError when none does by `latest`."""
+    fault = OSError("no address")
+    for family, kind, protocol, _, address in found:
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(_until(latest))
+            sock.connect(address)
+        except OSError as error:
+            sock.close()
+            fault = error
+        else:
+            return sock
+    raise fault
+
+
+def _until(latest: float) -> float:
+    left = latest - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
