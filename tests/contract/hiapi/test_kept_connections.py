@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -45,6 +46,18 @@ def in_turn(*answers: bytes, behind: float = 0.0) -> Script:
     return play
 
 
+@contextmanager
+def silent_address() -> Iterator[tuple[str, int]]:
+    """Where nobody answers whoever connects: the queue of those who wait to be let in is full."""
+    with socket.socket() as full, socket.socket() as first, socket.socket() as second:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for filling in (first, second):
+            filling.setblocking(False)
+            filling.connect_ex(full.getsockname())
+        yield full.getsockname()
+
+
 def ask(pool: Pool, gateway: RawGateway, *, timeout_s: float = 20, method: str = "GET", content: bytes | None = None) -> Answer:
     return exchange(pool, method, f"{gateway.url}/v1/tasks", headers={}, timeout_s=timeout_s, content=content)
 
@@ -59,8 +72,15 @@ def ask(pool: Pool, gateway: RawGateway, *, timeout_s: float = 20, method: str =
         kept(b"gone", status="404 Not Found"),
         b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n" + kept(b'{"n":1}'),
         b"HTTP/1.1 100 Continue\r\n\r\n" + kept(b'{"n":1}'),
+        kept(b'{"n":1}', more="Content-Length: 7 \r\n"),
+        kept(b'{"n":1}', more="Transfer-Encoding: identity\r\n"),
+        kept(b'{"n":1}', more="Content-Type: multipart/mixed\r\n"),
+        kept(b'{"n":1}', more="X-Folded: a\r\n b\r\n: nameless\r\nX-Empty:\r\n"),
     ],
-    ids=["length", "chunks", "trailers", "no content", "a refusal", "hints before", "continue"],
+    ids=[
+        *("length", "chunks", "trailers", "no content", "a refusal", "hints before", "continue"),
+        *("the length twice", "identity", "multipart", "odd headers"),
+    ],
 )
 def test_a_whole_answer_leaves_the_connection_for_the_next_request(pool: Pool, first: bytes) -> None:
     with RawGateway(in_turn(first, kept(b'{"n":2}'))) as gateway:
@@ -139,13 +159,8 @@ def test_a_refusal_that_comes_before_all_was_sent_is_heard(pool: Pool) -> None:
 
 
 def test_many_silent_addresses_share_one_time(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as full, socket.socket() as first, socket.socket() as second:
-        full.bind(("127.0.0.1", 0))
-        full.listen(0)
-        for filling in (first, second):
-            filling.setblocking(False)
-            filling.connect_ex(full.getsockname())
-        found = (socket.AF_INET, socket.SOCK_STREAM, 6, "", full.getsockname())
+    with silent_address() as silent:
+        found = (socket.AF_INET, socket.SOCK_STREAM, 6, "", silent)
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [found] * 6)
 
         began = time.monotonic()
@@ -153,6 +168,23 @@ def test_many_silent_addresses_share_one_time(pool: Pool, monkeypatch: pytest.Mo
             exchange(pool, "POST", "http://gateway.example", headers={}, timeout_s=1, content=b"{}")
 
     assert time.monotonic() - began < 4
+
+
+def test_a_silent_address_leaves_time_for_the_next_one(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    with RawGateway(kept(b'{"n":1}')) as gateway, silent_address() as silent:
+        live = ("127.0.0.1", int(gateway.url.rpartition(":")[2]))
+        unknown = (socket.AF_INET, socket.SOCK_STREAM, 255, "", live)
+        found = [unknown, *((socket.AF_INET, socket.SOCK_STREAM, 6, "", one) for one in (silent, live))]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+
+        assert exchange(pool, "GET", "http://gateway.example", headers={}, timeout_s=20).body == b'{"n":1}'
+
+
+def test_headers_that_trip_their_parser_are_a_lost_answer(pool: Pool) -> None:
+    tripping = kept(b"{}", more="Content-Type: multipart/x; boundary*=a; boundary*0=b\r\n")
+
+    with RawGateway(tripping) as gateway, pytest.raises(OutcomeUnknown):
+        ask(pool, gateway, method="POST", content=b"{}")
 
 
 def test_an_address_that_is_out_of_order_is_passed_over(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,6 +263,7 @@ def test_a_post_on_a_kept_connection_that_dies_is_not_sent_again(pool: Pool) -> 
         "Content-Length : 2",
         "X Bad: y\r\nContent-Length: 2",
         "no header at all\r\nContent-Length: 2",
+        "X: y\r\nFrom somebody\r\nContent-Length: 2",
     ],
     ids=lambda headers: headers[:40],
 )

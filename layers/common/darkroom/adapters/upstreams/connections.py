@@ -1,12 +1,13 @@
 """Kept connections to gateways: HTTP/1.1 by the standard library, and no wait beyond a deadline, whatever comes or does not."""
 
+import email.errors
 import http.client
 import io
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
@@ -21,6 +22,12 @@ _MOST_IDLE = 100
 _PIECE = 64 * 1024
 _NEARLY_S = 0.05
 _PORTS = {"http": 80, "https": 443}
+# What a line was that left it, and all headers behind it, out.
+_LEFT_OUT = (
+    email.errors.FirstHeaderLineIsContinuationDefect,
+    email.errors.MisplacedEnvelopeHeaderDefect,
+    email.errors.MissingHeaderBodySeparatorDefect,
+)
 
 
 class NotSent(Exception):
@@ -165,7 +172,8 @@ class _Connection:
                 self._client.putheader("Content-Length", str(len(asked.content)))
             refused_to_read = self._sends(asked.content)
             return _Exchange(self, self._client.getresponse(), pool, spent=refused_to_read)
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except Exception as error:
+            # Whatever headers make their parser trip over: once something has left, it is never "nothing happened".
             self.close()
             raise (BrokenOff if self._has_sent else NotSent)(type(error).__name__) from error
 
@@ -290,14 +298,14 @@ class _Buffered(io.BufferedReader):
 
 def _check_framing(response: http.client.HTTPResponse) -> None:
     """Raises HTTPException where nobody can tell how long the body is: http.client would read until somebody hangs up."""
-    if response.headers.defects:
-        # The first line that is no header, and all behind it, were left out.
+    if any(isinstance(defect, _LEFT_OUT) for defect in response.headers.defects):
         raise http.client.HTTPException("headers")
-    if response.chunked:
+    if response.chunked or response.status in (204, 304):
         return
-    lengths = set(response.headers.get_all("Content-Length", []))
-    unread = any(not (one.strip().isascii() and one.strip().isdigit()) for one in lengths)
-    if len(lengths) > 1 or unread or (lengths and response.length is None) or "Transfer-Encoding" in response.headers:
+    codings = {one.strip().lower() for one in response.headers.get_all("Transfer-Encoding", [])}
+    lengths = {one.strip() for one in response.headers.get_all("Content-Length", [])}
+    unread = not all(one.isascii() and one.isdigit() for one in lengths)
+    if len(lengths) > 1 or unread or (lengths and response.length is None) or codings - {"identity"}:
         raise http.client.HTTPException("length")
 
 
@@ -325,13 +333,17 @@ def _connected(place: tuple[str, str, int], verify: ssl.SSLContext, ends: float)
         raise NotSent(type(error).__name__) from error
 
 
-def _dialled(found: Iterable[tuple[Any, ...]], latest: float) -> socket.socket:
-    """A connection to the first address that answers; raises OSError when none does by `latest`."""
+def _dialled(found: Sequence[tuple[Any, ...]], latest: float) -> socket.socket:
+    """A connection to the first address that answers; raises OSError when none does by `latest`. What time is left is shared."""
     fault = OSError("no address")
-    for family, kind, protocol, _, address in found:
-        sock = socket.socket(family, kind, protocol)
+    for number, (family, kind, protocol, _, address) in enumerate(found):
         try:
-            sock.settimeout(_until(latest))
+            sock = socket.socket(family, kind, protocol)
+        except OSError as error:
+            fault = error
+            continue
+        try:
+            sock.settimeout(_until(latest) / (len(found) - number))
             sock.connect(address)
         except OSError as error:
             sock.close()
