@@ -114,3 +114,11 @@ def test_a_message_that_could_not_be_worked_and_comes_back_while_the_task_waits(
     life.go_on(seconds=1900.0)
 
     checked(life)
+
+
+def test_a_lie_about_a_task_of_an_upstream_that_can_never_be_asked(life: Pipeline) -> None:
+    life.begin(silent=False, after=3000.0, fuse=None, synchronous=True, slots=1, per_minute=1)
+    life.repeat_a_message(which=0)
+    life.forge(how="unsigned lie", which=0)
+
+    checked(life)

@@ -270,7 +270,7 @@ def _hand_to_worker(task: Task, means: _Means, *, do: str) -> Look:
 
 def _ask(task: Task, means: _Means, now: float) -> Look:
     if task.upstream_task_id is None or means.upstream.promises.synchronous:
-        return Look(outcome="waiting", task_id=task.id)
+        return _end_what_cannot_be_asked(task, means, now)
     try:
         news = means.upstream.look(task.upstream_task_id, attempt=task.attempt, timeout_s=means.look_timeout_s)
     except UpstreamError as error:
@@ -316,6 +316,15 @@ def _unanswered(task: Task, error: UpstreamError, means: _Means, now: float) -> 
     heed(task, error, admission=means.admission)
     not_before = left_alone_until(error, clock=means.clock)
     return _past_deadline(task, means, now, message, error.request_id, not_before=not_before)
+
+
+def _end_what_cannot_be_asked(task: Task, means: _Means, now: float) -> Look:
+    """Its upstream keeps no tasks: whatever said that it is in flight, nobody will ever say more."""
+    if task.phase not in IN_FLIGHT or now < task.give_up_at(means.timing):
+        return Look(outcome="waiting", task_id=task.id)
+    return _past_deadline(
+        task, means, now, f"no result within {task.timeout_s} s, and the upstream keeps no tasks to ask about", None
+    )
 
 
 def _end_unasked(task: Task, means: _Means, now: float) -> Look:
