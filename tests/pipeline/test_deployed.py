@@ -162,9 +162,10 @@ def test_a_stack_that_does_not_exist_is_named_by_aws_itself(account: Account) ->
 
 def read_until(terminal: int, text: bytes, timeout_s: float = 30) -> bytes:
     """What a terminal shows, up to `text`."""
-    seen, until = b"", time.monotonic() + timeout_s
+    seen, until, shows = b"", time.monotonic() + timeout_s, select.poll()
+    shows.register(terminal, select.POLLIN)
     while text not in seen and time.monotonic() < until:
-        if select.select([terminal], [], [], 0.2)[0]:
+        if shows.poll(200):
             try:
                 seen += os.read(terminal, 4096)
             except OSError:

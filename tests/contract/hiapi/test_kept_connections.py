@@ -242,6 +242,22 @@ def test_a_connection_that_has_been_idle_for_long_is_not_used_again(pool: Pool, 
         assert len(gateway.requests) == 2
 
 
+def test_connections_to_where_nobody_asks_any_more_are_ended(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(connection: socket.socket) -> None:
+        connection.sendall(kept(b'{"n":1}'))
+        connection.settimeout(30)
+        ended.extend([connection.recv(65536)])
+
+    ended: list[bytes] = []
+    with RawGateway(told) as former, RawGateway(in_turn(kept(b'{"n":2}'))) as present:
+        ask(pool, former)
+        monkeypatch.setattr("darkroom.adapters.upstreams.connections._IDLE_S", 0.01)
+        time.sleep(0.05)
+        ask(pool, present)
+
+    assert ended == [b""]
+
+
 def test_a_post_on_a_kept_connection_that_dies_is_not_sent_again(pool: Pool) -> None:
     def serve(connection: socket.socket) -> None:
         connection.sendall(kept(b'{"n":1}'))

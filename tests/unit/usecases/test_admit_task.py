@@ -9,7 +9,7 @@ from darkroom.domain.admission import Account, Limits, Slot, Waiter
 from darkroom.domain.ids import task_id
 from darkroom.domain.task import Phase, Task
 from darkroom.errors import AccountChanged, StorageUnavailable, UpstreamUnavailable
-from darkroom.ports import Job
+from darkroom.ports import SEEN_AT_ONCE, Job
 from darkroom.usecases.account import Admission
 from darkroom.usecases.admit_task import give_back, hand_on, heed, join_queue, may_ask, may_send, put_back, take_slot
 from darkroom.usecases.allowance import Allowance
@@ -530,6 +530,20 @@ def test_an_account_is_seen_as_it_is() -> None:
     seen = see_account(TWO, admission=gate.admission)
 
     assert (len(seen.account.holders), seen.waiting, seen.freed) == (2, 3, 0)
+
+
+def test_a_queue_that_is_longer_than_what_is_seen_beside_the_account_is_counted_and_served_in_turn() -> None:
+    gate = Gate()
+    first, _ = gate.arrive(0), gate.arrive(1)
+    many = [gate.arrive(2 + number, owner="busy") for number in range(SEEN_AT_ONCE + 3)]
+    late = gate.arrive(90, owner="quiet")
+
+    assert see_account(TWO, admission=gate.admission).waiting == len(many) + 1
+    gate.hand_on(first)
+    gate.hand_on(many[0])
+
+    # Who stands behind all that are seen has its turn after one of them.
+    assert gate.called == [many[0].id, late.id]
 
 
 # -- crowds and outages --------------------------------------------------------------------------------

@@ -316,6 +316,26 @@ def test_a_worker_that_may_still_be_waiting_is_waited_for() -> None:
     assert (worked.outcome, world.task(job.task_id).phase) == ("stored", Phase.SUCCEEDED)
 
 
+def test_what_is_in_flight_where_nobody_can_be_asked_ends_at_its_deadline() -> None:
+    world = World(promises=SYNCHRONOUS)
+    task = world.task(asked(world).task_id)
+    sending = task.submitting(world.now)
+    world.tasks.move(task, sending)
+    world.tasks.move(sending, sending.submitted(world.now, upstream_task_id="tk-1"))
+
+    outcomes = []
+    while not world.task(task.id).is_terminal and len(outcomes) < 100:
+        world.now += 60
+        outcomes += [look.outcome for look in world.tick().looks]
+
+    ended = world.task(task.id)
+    assert set(outcomes[:-1]) == {"waiting", "not_due"}
+    assert (ended.phase, ended.error and ended.error.code) == (Phase.EXPIRED, "deadline_exceeded")
+    assert ended.terminal_at is not None
+    assert 0 <= ended.terminal_at - (world.now - 60) <= 60
+    assert world.gateway.looks == []
+
+
 def test_a_worker_that_cannot_be_alive_any_more_leaves_an_unknown_outcome() -> None:
     world = World(promises=SYNCHRONOUS)
     job = asked(world, timeout_s=86_400)

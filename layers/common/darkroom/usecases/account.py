@@ -137,12 +137,10 @@ def _in_turn(turn: str, first: Sequence[Waiter], limits: Limits, admission: Admi
         return next(iter(admission.accounts.waiters(limits.account, limit=1, behind=place)), None)
 
     while True:
-        waiter = next_one(behind(turn)) or next_one("")
-        if waiter is None:
-            return
-        turn = waiter.owner
-        if (seen := last.get(turn)) is not None:
-            waiter = next_one(seen.place)
+        found = next_one(behind(turn)) or first[0]
+        turn = found.owner
+        seen = last.get(turn)
+        waiter = found if seen is None else next_one(seen.place)
         if waiter is not None and waiter.owner == turn:
             last[turn] = waiter
             yield waiter

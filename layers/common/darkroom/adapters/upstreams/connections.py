@@ -105,13 +105,14 @@ class Pool:
         return connection.ask(asked, ends, self)
 
     def keep(self, connection: "_Connection") -> None:
-        """Nothing is under way on it any more."""
+        """Nothing is under way on it any more. Those that have been idle for long go, the oldest stand first."""
+        connection.idle_since = now = time.monotonic()
         with self._lock:
-            if len(self._idle) < _MOST_IDLE:
-                connection.idle_since = time.monotonic()
-                self._idle.append(connection)
-                return
-        connection.close()
+            self._idle.append(connection)
+            stale = [one for one in self._idle if now - one.idle_since >= _IDLE_S] or self._idle[:-_MOST_IDLE]
+            self._idle = [one for one in self._idle if one not in stale] if stale else self._idle
+        for one in stale:
+            one.close()
 
     def close(self) -> None:
         """Close what is kept."""
