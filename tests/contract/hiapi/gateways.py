@@ -63,6 +63,7 @@ class RawGateway:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self.requests: list[bytes] = []
+        self._served: socket.socket | None = None
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
@@ -75,6 +76,10 @@ class RawGateway:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+        if self._served is not None:
+            # A script may still be listening on a connection that was kept.
+            with contextlib.suppress(OSError):
+                self._served.shutdown(socket.SHUT_RDWR)
         self._thread.join(10)
 
     def _serve(self) -> None:
@@ -87,6 +92,7 @@ class RawGateway:
                 self._answer(self._tls.wrap_socket(connection, server_side=True) if self._tls else connection)
 
     def _answer(self, connection: socket.socket) -> None:
+        self._served = connection
         with connection:
             self.requests.append(_read_request(connection))
             script = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
