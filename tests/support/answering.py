@@ -15,10 +15,9 @@ class Answering:
 
     def send(self, asked: Asked, *, ends: float) -> Answered:
         """The answer, as it would come from a socket."""
-        url = f"{asked.scheme}://{asked.authority}{asked.target}"
         length = {} if asked.content is None else {"Content-Length": str(len(asked.content))}
-        headers = {"Host": asked.authority, **asked.headers, **length}
-        return _Told(self._answer(httpx.Request(asked.method, url, headers=headers, content=asked.content)))
+        headers = {"Host": asked.address.authority, **asked.headers, **length}
+        return _Told(self._answer(httpx.Request(asked.method, str(asked.address), headers=headers, content=asked.content)))
 
 
 class _Told:

@@ -13,6 +13,8 @@ from typing import Any, Protocol, Self
 
 from urllib3.util.wait import wait_for_read
 
+from darkroom.adapters.web_address import WebAddress
+
 CONNECT_S = 3.0
 """Connecting takes milliseconds or fails; a longer wait would eat the budget of the answer."""
 
@@ -21,7 +23,6 @@ _IDLE_S = 5.0
 _MOST_IDLE = 100
 _PIECE = 64 * 1024
 _NEARLY_S = 0.05
-_PORTS = {"http": 80, "https": 443}
 # What a line was that left it, and all headers behind it, out.
 _LEFT_OUT = (
     email.errors.FirstHeaderLineIsContinuationDefect,
@@ -40,26 +41,12 @@ class BrokenOff(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """One request: `target` is what its line holds. Of headers it has these, Host, and the length of what it holds."""
+    """One request. Of headers it has these, Host, and the length of `content`."""
 
     method: str
-    scheme: str
-    host: str
-    port: int | None
-    target: str
+    address: WebAddress
     headers: Mapping[str, str]
     content: bytes | None = None
-
-    @property
-    def place(self) -> tuple[str, str, int]:
-        """What a connection has to lead to."""
-        return self.scheme, self.host, self.port or _PORTS[self.scheme]
-
-    @property
-    def authority(self) -> str:
-        """What the Host header says."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port is None else f"{host}:{self.port}"
 
 
 class Answered(Protocol):
@@ -101,18 +88,17 @@ class Pool:
 
     def send(self, asked: Asked, *, ends: float) -> "_Exchange":
         """Ask, and wait for the answer's head until `ends` (monotonic seconds)."""
-        connection = self._kept(asked.place) or _connected(asked.place, self._verify, ends)
+        place = asked.address.origin
+        connection = self._kept(place) or _connected(place, self._verify, ends)
         return connection.ask(asked, ends, self)
 
     def keep(self, connection: "_Connection") -> None:
-        """Nothing is under way on it any more. Those that have been idle for long go, the oldest stand first."""
-        connection.idle_since = now = time.monotonic()
+        """Nothing is under way on it any more. Those that have been idle for long go: they stand first."""
         with self._lock:
+            connection.idle_since = time.monotonic()
             self._idle.append(connection)
-            stale = [one for one in self._idle if now - one.idle_since >= _IDLE_S] or self._idle[:-_MOST_IDLE]
-            self._idle = [one for one in self._idle if one not in stale] if stale else self._idle
-        for one in stale:
-            one.close()
+            while self._idle and (self._idle[0].is_stale() or len(self._idle) > _MOST_IDLE):
+                self._idle.pop(0).close()
 
     def close(self) -> None:
         """Close what is kept."""
@@ -153,9 +139,13 @@ class _Connection:
         wire: Any = _Wire(self)
         self._client.sock = wire
 
+    def is_stale(self) -> bool:
+        """Whether it has been idle for so long that the other side may be about to end it."""
+        return time.monotonic() - self.idle_since >= _IDLE_S
+
     def is_usable(self) -> bool:
         """Whether it has not been idle for long, and nothing lies in it: its end, mostly."""
-        if time.monotonic() - self.idle_since >= _IDLE_S or wait_for_read(self._sock, timeout=0):
+        if self.is_stale() or wait_for_read(self._sock, timeout=0):
             return False
         # What came in the same TLS record as something that was read is nowhere but in there.
         return not (isinstance(self._sock, ssl.SSLSocket) and self._sock.pending())
@@ -165,8 +155,9 @@ class _Connection:
         self._ends = ends
         self._has_sent = False
         try:
-            self._client.putrequest(asked.method, asked.target, skip_host=True, skip_accept_encoding=True)
-            self._client.putheader("Host", asked.authority)
+            target = asked.address.target.decode("ascii")
+            self._client.putrequest(asked.method, target, skip_host=True, skip_accept_encoding=True)
+            self._client.putheader("Host", asked.address.authority)
             for name, value in asked.headers.items():
                 self._client.putheader(name, value)
             if asked.content is not None:
@@ -250,10 +241,12 @@ class _Response(http.client.HTTPResponse):
     """Hints before the answer (RFC 9110, 15.2: 102, 103 and whatever follows) are no answer."""
 
     def _read_status(self) -> tuple[str, int, str]:
-        found: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
+        # Not in typeshed's stub, but in every Python that we run on: tests send such hints.
+        base: Any = super()
+        found: tuple[str, int, str] = base._read_status()
         while 101 < found[1] < 200:
             http.client.parse_headers(self.fp)
-            found = super()._read_status()  # type: ignore[misc]
+            found = base._read_status()
         return found
 
 

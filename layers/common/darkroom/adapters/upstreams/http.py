@@ -5,10 +5,10 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from darkroom.adapters.trust import ssl_context
 from darkroom.adapters.upstreams.connections import Answered, Asked, BrokenOff, Http, NotSent, Pool
+from darkroom.adapters.web_address import WebAddress
 from darkroom.errors import NotAsked, OutcomeUnknown, UpstreamUnavailable
 
 USER_AGENT = "darkroom/0.1.0"
@@ -66,16 +66,7 @@ def exchange(
 
 def _asked(method: str, url: str, headers: Mapping[str, str], content: bytes | None) -> Asked:
     # What is in `url` is ours: settings have checked the origin, and a task's id is quoted.
-    parts = urlsplit(url)
-    return Asked(
-        method=method,
-        scheme=parts.scheme,
-        host=parts.hostname or "",
-        port=parts.port,
-        target=(parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
-        headers={**_ALWAYS, **headers},
-        content=content,
-    )
+    return Asked(method=method, address=WebAddress.of(url), headers={**_ALWAYS, **headers}, content=content)
 
 
 def _joined(headers: Iterable[tuple[str, str]]) -> Mapping[str, str]:
