@@ -12,6 +12,7 @@ import functions.receive_callback.app as receive_callback
 import functions.reconcile_tasks.app as reconcile_tasks
 import functions.work_tasks.app as work_tasks
 from darkroom.domain.admission import Limits
+from darkroom.domain.task import Task
 from darkroom.settings import read_settings
 from darkroom.wiring import Services
 from tests.support.metered_world import TABLE, furnish, variables
@@ -83,12 +84,15 @@ class Driven:
         limits = {"hiapi": Limits(account="hiapi", in_flight=in_flight)}
         self._services.settings = replace(self._services.settings, limits=limits)
 
+    def task(self) -> Task:
+        """The one that was ordered last."""
+        found = self._services.tasks.get(max(pk for pk, sk in self.aws.tables[TABLE].items if sk == "state"))
+        assert found is not None
+        return found
+
     def status(self) -> str:
         """Of the task that was ordered last."""
-        task = max(pk for pk, sk in self.aws.tables[TABLE].items if sk == "state")
-        found = self._services.tasks.get(task)
-        assert found is not None
-        return found.status.value
+        return self.task().status.value
 
     def create(self, prompt: str = SHORT_PROMPT, *, preset: str | None = None, **headers: str) -> dict[str, Any]:
         """The API's answer to a new order."""

@@ -36,7 +36,7 @@ class Taken:
 class WireUpstream:
     """`with WireUpstream() as upstream: upstream.url`. `seen` counts POST, GET and picture; `next_replies` come first.
 
-    `latency_s`: every answer about tasks takes so long. `picture_bytes_s`: pictures come no faster.
+    `latency_s`: every answer about tasks takes so long, from now on. `picture_bytes_s`: pictures come no faster.
     """
 
     def __init__(self, *, latency_s: float = 0.0, picture_bytes_s: float | None = None) -> None:
@@ -45,7 +45,7 @@ class WireUpstream:
         self.next_replies: list[Reply] = []
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
-        self._latency_s, self._picture_bytes_s = latency_s, picture_bytes_s
+        self.latency_s, self._picture_bytes_s = latency_s, picture_bytes_s
         self._server = Loopback(self._answer)
         self.url = self._server.url
 
@@ -83,7 +83,7 @@ class WireUpstream:
         body = asked.body()
         if asked.method == "GET" and asked.target.startswith("/tasks/"):
             return self._picture(int(asked.target.split("/")[3]))
-        time.sleep(self._latency_s)
+        time.sleep(self.latency_s)
         with self._lock:
             self.seen[asked.method] += 1
             if self.next_replies:

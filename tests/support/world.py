@@ -235,6 +235,7 @@ class World:
             may_ask=(allowance or Allowance(self.admission)).may_ask,
             timing=self.timing,
             crowded=crowded,
+            timeout_s=10.0,
         )
 
     def cancel(self, task_id: str) -> tuple[Cancel, Task]:

@@ -213,9 +213,9 @@ def _past(task: Task) -> Row:
 
 def _index_keys(task: Task) -> Row:
     keys: Row = {"owner_day": {"S": owner_day(task.owner, day_of(task.created_at))}, "listed_as": {"S": task.id}}
-    if (due := task.listed_due_at) is not None:
-        keys["next_check_at"] = typed(due)
-        keys |= {_LOOK_AT: typed(task.next_check_at)} if task.offered_at is not None and task.next_check_at is not None else {}
+    if task.next_check_at is not None:
+        if task.offered_at is not None:
+            keys |= {"next_check_at": typed(task.offered_at), _LOOK_AT: typed(task.next_check_at)}
         keys["due_shard"] = {"S": due_shard(zlib.crc32(task.id.encode()) % SHARDS)}
     return keys
 

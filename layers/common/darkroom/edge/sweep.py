@@ -18,7 +18,7 @@ RESERVE_S = 12.0
 """A look that has begun may take this long, with all that it waits for."""
 
 _WAIT_S = 10.0
-"""Of these for an answer of its upstream: to a question, or to a request that is sent again."""
+"""Of these for an answer of its upstream."""
 
 _ACCOUNT_TROUBLE = frozenset({"upstream_auth", "upstream_quota"})
 
@@ -59,8 +59,7 @@ def _look(task_id: str, services: Services, allowance: Allowance, *, crowded: bo
         may_ask=allowance.may_ask,
         timing=services.settings.timing,
         crowded=crowded,
-        look_timeout_s=_WAIT_S,
-        submit_timeout_s=_WAIT_S,
+        timeout_s=_WAIT_S,
     )
 
 

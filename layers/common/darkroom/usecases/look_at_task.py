@@ -82,8 +82,7 @@ class _Means:
     admission: Admission
     may_ask: MayAsk
     timing: Timing
-    look_timeout_s: float
-    submit_timeout_s: float
+    timeout_s: float
 
 
 def look_at_task(
@@ -100,12 +99,12 @@ def look_at_task(
     may_ask: MayAsk,
     timing: Timing,
     crowded: bool,
-    look_timeout_s: float = 10.0,
-    submit_timeout_s: float = 20.0,
+    timeout_s: float,
 ) -> Look:
     """Look once, if the row says that it is time; the next look is written down before anybody is asked.
 
-    `crowded`: the sweep should not be offered this task again before its next look.
+    `crowded`: the sweep should not be offered this task again before its next look. `timeout_s` is how long the upstream is
+    waited for, be it the answer to a question or to a request that is sent again.
 
     Raises StorageUnavailable and TaskChanged: the task then keeps a time at which it is looked at again.
     """
@@ -133,8 +132,7 @@ def look_at_task(
         admission=admission,
         may_ask=may_ask,
         timing=timing,
-        look_timeout_s=look_timeout_s,
-        submit_timeout_s=submit_timeout_s,
+        timeout_s=timeout_s,
     )
     look = _end_unasked(ahead, means, now) if unasked else _dispatch(ahead, means, now)
     return Look(
@@ -232,7 +230,7 @@ def _send(task: Task, means: _Means, *, maybe_sent: bool, request: Request) -> L
         upstream=means.upstream,
         admission=means.admission,
         timing=means.timing,
-        timeout_s=means.submit_timeout_s,
+        timeout_s=means.timeout_s,
         request=request,
     )
     if sent.sends_on:
@@ -272,7 +270,7 @@ def _ask(task: Task, means: _Means, now: float) -> Look:
     if task.upstream_task_id is None or means.upstream.promises.synchronous:
         return _end_what_cannot_be_asked(task, means, now)
     try:
-        news = means.upstream.look(task.upstream_task_id, attempt=task.attempt, timeout_s=means.look_timeout_s)
+        news = means.upstream.look(task.upstream_task_id, attempt=task.attempt, timeout_s=means.timeout_s)
     except UpstreamError as error:
         return _unanswered(task, error, means, now)
     settled = settle_task(
