@@ -1,5 +1,6 @@
 """`python -m tests.benchmarks`: measure everything, print it, and write docs/performance.md with its plots."""
 
+import argparse
 import os
 import sys
 import time
@@ -37,8 +38,11 @@ SECTIONS: Mapping[str, Callable[[Bench], Section]] = {
 """Name → benchmark; a new one needs a line here."""
 
 
-def main(wanted: list[str]) -> int:
-    """Run the `wanted` sections, all without any; only a run of all writes the page. 1: something could not be measured."""
+def main(arguments: list[str]) -> int:
+    """Run the sections that are named, all without any; only a run of all writes the page. 1: something could not be measured."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("section", nargs="*", type=_section, help=f"measure only that, and write nothing: {', '.join(SECTIONS)}")
+    wanted = parser.parse_args(arguments).section
     console = Console() if sys.stdout.isatty() else Console(width=_WIDTH)
     began, load = time.monotonic(), os.getloadavg()[0]
     with console.status("preparing") as status:
@@ -53,6 +57,12 @@ def main(wanted: list[str]) -> int:
     missed = [one for section in sections for one in section.missed] + too_long(minutes)
     console.print(f"{minutes:.1f} minutes; goals missed: {'; '.join(missed) or 'none'}")
     return 1 if any(section.failed for section in sections) else 0
+
+
+def _section(name: str) -> str:
+    if name not in SECTIONS:
+        raise argparse.ArgumentTypeError(f"there is no {name!r}; there are {', '.join(SECTIONS)}")
+    return name
 
 
 def _measured(name: str, bench: Bench) -> Section:
