@@ -60,8 +60,8 @@ def costs(bench: Bench) -> Section:
             "The goals of the units are the budget that was set before the project began: 7 write units for a task, one more "
             "with a key and one with a long request, 2 for the slot or 4 for one that is waited for, 3 for a look; 1 read unit, "
             "and a half for a caller's key that is not in the cache. One unit holds any long request of some 1,400 characters. "
-            "What the budget does not speak of has no goal: the reads of a task that takes the last slot or waits for one are "
-            "among that, 2 and 6 units ([decision 14](decisions/0014-what-limits-and-safety-cost.md) says what for). "
+            "What the budget does not speak of has no goal: the reads of a task in an account that is crowded are among that, "
+            "2 to 7 units ([decision 14](decisions/0014-what-limits-and-safety-cost.md) says what for). "
             "tests/budgets keeps the numbers themselves, exactly."
         ),
         figures=[

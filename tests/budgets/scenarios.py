@@ -167,11 +167,16 @@ def _full(darkroom: Driven) -> None:
     darkroom.create()
 
 
+def _busy(darkroom: Driven) -> None:
+    """Somebody else's task has one of three slots: with one more, more than half are taken."""
+    darkroom.allow(in_flight=3)
+    darkroom.create()
+
+
 def _nearly_full(darkroom: Driven) -> None:
-    """Somebody else's task has one of two slots, and nobody has waited so far."""
+    """Somebody else's task has one of two slots."""
     darkroom.allow(in_flight=2)
     darkroom.create()
-    _plainly(darkroom)
 
 
 def _waits(darkroom: Driven, *, minutes: int = 0) -> None:
@@ -291,13 +296,22 @@ SCENARIOS = (
         cost=Cost(write=3, read=2.5, gets=1, sweeps=1),
         granted=LOOK,
     ),
-    # Beside the happy path: a look whether anybody waits for it when it comes free.
+    # Beside the happy path: a look at the account and whoever waits in it, when the slot is given back.
+    Scenario(
+        name="a slot in a busy account",
+        before=_busy,
+        act=_plainly,
+        ends="succeeded",
+        cost=Cost(write=9, read=2, posts=1, uploads=1),
+        granted=Granted(write=9),
+    ),
+    # As above, and another look, when that is written: somebody may have seen the account full meanwhile.
     Scenario(
         name="the last free slot",
         before=_nearly_full,
         act=_plainly,
         ends="succeeded",
-        cost=Cost(write=9, read=2, posts=1, uploads=1),
+        cost=Cost(write=9, read=3, posts=1, uploads=1),
         granted=Granted(write=9),
     ),
     # The queue's row twice, the row that says "submitting", its own handing on: 4 more than without admission. The other's
@@ -307,7 +321,7 @@ SCENARIOS = (
         before=_full,
         act=_waits,
         ends="succeeded",
-        cost=Cost(write=11 + 4, read=6 + 0.5, posts=1, uploads=2, messages=1),
+        cost=Cost(write=11 + 4, read=7 + 0.5, posts=1, uploads=2, messages=1),
         granted=Granted(write=7 + 4 + 4),
     ),
     # As above, and ten sweeps: four looks at the other, of which one sees progress, and one at the task that waits, which puts
@@ -318,7 +332,7 @@ SCENARIOS = (
         before=_full,
         act=_waits_long,
         ends="succeeded",
-        cost=Cost(write=15 + 4 * 2 + 1 + 4 + 2, read=52, posts=1, gets=4, uploads=2, messages=1, sweeps=10),
+        cost=Cost(write=15 + 4 * 2 + 1 + 4 + 2, read=53, posts=1, gets=4, uploads=2, messages=1, sweeps=10),
         granted=Granted(write=15 + 5 * 3),
     ),
     # Beside the happy path: the account's pause and the new slot, another second for a message that came late, the queue's row

@@ -178,27 +178,15 @@ def test_a_holder_keeps_its_second_unless_it_comes_late() -> None:
 
 def test_an_account_is_quiet_when_nobody_can_have_come_to_wait() -> None:
     limits = Limits(account="hiapi", in_flight=4, per_minute=60)
-    three = replace(holding("a", "b", "c", limits=limits), window=Window({int(T0): 3}))
+    two = replace(holding("a", "b", limits=limits), window=Window({int(T0): 2}))
 
-    assert three.is_quiet(T0, limits)
-    assert three.release("a").is_quiet(T0, limits, freed=1)
-    assert not three.is_quiet(T0, limits, freed=1)
-    assert not replace(three, window=Window({int(T0) + 1: 1})).is_quiet(T0, limits)
-    assert not replace(three, not_before=T0 + 1).is_quiet(T0, limits)
-    assert not three.shut_off("hiapi/m", "upstream_unavailable", now=T0).is_quiet(T0, limits)
+    assert two.is_quiet(T0, limits)
+    assert two.release("a").is_quiet(T0, limits, freed=1)
+    assert not two.is_quiet(T0, limits, freed=1)
+    assert not replace(two, window=Window({int(T0) + 1: 1})).is_quiet(T0, limits)
+    assert not replace(two, not_before=T0 + 1).is_quiet(T0, limits)
+    assert not two.shut_off("hiapi/m", "upstream_unavailable", now=T0).is_quiet(T0, limits)
     assert not Account(name="hiapi").is_quiet(T0, Limits(account="hiapi", in_flight=1), freed=1)
-
-
-def test_while_a_ceiling_rises_by_itself_a_free_slot_says_little() -> None:
-    """Whoever came to wait below the lower ceiling is called by whoever gives a slot back, not only by the tending."""
-    limits = Limits(account="hiapi", in_flight=8, per_minute=600)
-    learned = replace(holding("a", "b", "c", "d", "e", limits=limits), in_flight=6, learned_at=T0, window=Window())
-    raised, settled = T0 + 2 * 120, T0 + 3 * 120
-
-    assert learned.ceiling(raised, limits) == 8
-    assert not learned.is_quiet(raised, limits)
-    assert learned.release("a").is_quiet(raised, limits)
-    assert learned.is_quiet(settled, limits)
 
 
 def test_a_look_that_cannot_be_had_is_not_written_down_again_and_again() -> None:

@@ -1,6 +1,6 @@
 """Taking, handing on and mending slots: no wake-up is lost, nobody is favoured, no slot is kept by the dead."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -100,16 +100,6 @@ def test_a_finished_task_hands_its_slot_on_at_once() -> None:
     assert gate.waiting == []
 
 
-class CountedLooks(MemoryAccounts):
-    """`looks` counts how often somebody looked who waits."""
-
-    looks = 0
-
-    def see(self, name: str) -> tuple[Account, Sequence[Waiter]]:
-        self.looks += 1
-        return MemoryAccounts.see(self, name)
-
-
 def test_taking_and_handing_on_cost_one_write_each_when_nobody_waits() -> None:
     gate = Gate()
 
@@ -118,39 +108,6 @@ def test_taking_and_handing_on_cost_one_write_each_when_nobody_waits() -> None:
 
     assert gate.accounts.writes == 2
     assert gate.account.holders == {}
-
-
-def test_an_account_with_room_is_asked_for_no_queue() -> None:
-    gate = Gate(CountedLooks(), limits=Limits(account="hiapi", in_flight=4))
-    tasks = [gate.arrive(number) for number in range(3)]
-
-    gate.hand_on(tasks[0])
-
-    assert (gate.accounts.writes, gate.accounts.looks) == (4, 0)
-
-
-def test_the_last_slot_costs_one_look_at_the_queue_once_it_was_seen_empty() -> None:
-    gate = Gate(accounts := CountedLooks())
-    first, second = gate.arrive(0), gate.arrive(1)
-    gate.hand_on(second)
-    third, accounts.looks, accounts.writes = gate.arrive(2), 0, 0
-
-    gate.hand_on(third)
-
-    assert (accounts.writes, accounts.looks) == (1, 1)
-    assert set(gate.account.holders) == {first.submission_key}
-
-
-def test_whoever_remembers_an_empty_queue_serves_those_who_have_joined_it_since() -> None:
-    gate = Gate()
-    first, second = gate.arrive(0), gate.arrive(1)
-    third = gate.arrive(2)
-    gate.admission.memory.saw_queue("hiapi", anybody=False)
-
-    gate.hand_on(first)
-
-    assert gate.called == [third.id]
-    assert set(gate.account.holders) == {second.submission_key, third.submission_key}
 
 
 def test_handing_on_twice_gives_one_slot_back() -> None:

@@ -227,15 +227,13 @@ class Account:
         return 0 if paused else max(0, self.ceiling(now, limits) - len(self.holders))
 
     def is_quiet(self, now: float, limits: Limits, *, freed: int = 0) -> bool:
-        """Whether nobody can have come to wait for a slot here: one was free before `freed` of them became so.
+        """Whether nobody waits for a slot here: at least half of them were free before `freed` of them became so.
 
-        While what a 429 has taught is being unlearned, slots come free that nobody gave back: half of them must have been free
-        then. Nothing is reserved for later either, and the upstream may be asked, whatever the model.
+        Nothing is reserved for later either, and the upstream may be asked, whatever the model.
         """
-        held, ceiling = len(self.holders) + freed, self.ceiling(now, limits)
-        room = held < ceiling if self.ceiling(now - _RAISE_EVERY_S, limits) == limits.in_flight else 2 * held <= ceiling
         reserved = any(second > now for second in self.window.counts)
-        return room and not reserved and not self.shut and now >= self.not_before
+        few = 2 * (len(self.holders) + freed) <= self.ceiling(now, limits)
+        return few and not reserved and not self.shut and now >= self.not_before
 
     def given_up(self, key: str) -> Self:
         """Without that holder, who waits again without any news; nothing is learned from that."""

@@ -71,7 +71,6 @@ def serve(limits: Limits, admission: Admission, *, freed: tuple[str, ...] = ()) 
             except AccountChanged:
                 _make_way(attempt, admission)
                 continue
-        admission.memory.saw_queue(limits.account, anybody=len(first) > len(served))
         for waiter, slot in served:
             _call(waiter, slot, limits, admission)
         # Somebody may have seen the account full and gone to wait, between our look at the queue and our write.
@@ -83,17 +82,15 @@ def serve(limits: Limits, admission: Admission, *, freed: tuple[str, ...] = ()) 
 def give_slot(key: str, limits: Limits, admission: Admission) -> None:
     """A slot is free: give it to whoever is next. Where there was room before, nobody waits for a slot, and one write is all.
 
-    What this environment saw last only says which way is the cheaper one: where somebody waited, one write frees the slot and
-    gives it away. Whoever came to wait although there was room, in a crowd or while the upstream wanted to be left alone, calls
-    itself or is called by the tending.
+    What this environment saw last only says which way is the cheaper one. Whoever came to wait although there was room, in a
+    crowd or while the upstream wanted to be left alone, calls itself or is called by the tending.
     """
-    memory, now = admission.memory, admission.clock()
-    seen = memory.seen(limits.account)
-    if seen is not None and not seen.is_quiet(now, limits) and not memory.nobody_waited(limits.account):
+    seen, now = admission.memory.seen(limits.account), admission.clock()
+    if seen is not None and not seen.is_quiet(now, limits):
         serve(limits, admission, freed=(key,))
         return
     after = admission.accounts.release(limits.account, key)
-    memory.saw(after)
+    admission.memory.saw(after)
     if not after.is_quiet(now, limits, freed=1):
         serve(limits, admission)
 

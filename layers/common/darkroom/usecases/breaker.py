@@ -40,7 +40,6 @@ class Memory:
         self.tell = tell
         self._outcomes: dict[str, deque[tuple[float, bool]]] = {}
         self._seen: dict[str, Account] = {}
-        self._unwanted: set[str] = set()
         self._lock = threading.Lock()
 
     def saw(self, account: Account) -> None:
@@ -50,14 +49,6 @@ class Memory:
     def seen(self, account: str) -> Account | None:
         """The account as it was when its row was last seen; None: not yet."""
         return self._seen.get(account)
-
-    def saw_queue(self, account: str, *, anybody: bool) -> None:
-        """The account's queue was looked at, or served."""
-        (self._unwanted.discard if anybody else self._unwanted.add)(account)
-
-    def nobody_waited(self, account: str) -> bool:
-        """Whether the account's queue was empty when it was last looked at; False too where that was never done."""
-        return account in self._unwanted
 
     def shut(self, account: str) -> Mapping[str, Shut]:
         """What was shut when the account's row was last seen."""
