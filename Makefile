@@ -1,4 +1,4 @@
-# Everything there is to do here, by name; `make` alone lists it. Needs make and a python3 of at least 3.11, and nothing else.
+# Everything there is to do here, by name; `make` alone lists it. Needs make and a python3 of 3.11 to 3.13, and nothing else.
 
 PYTHON ?= python3
 # Not from the environment, where other tools mean other things by it: `make build ARCH=x86_64`.
@@ -66,8 +66,8 @@ clean:  ## Remove everything that was made here, the environments too
 # A stamp in each environment says that it holds what its lock file says.
 
 .venv/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	  echo "Darkroom needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || { \
+	  echo "Darkroom needs a Python of 3.11 to 3.13; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv .venv || { rm -rf .venv; echo "No virtual environment could be made: on Debian, apt install python3-venv" >&2; exit 1; }
 
 .venv/.local: requirements/local.txt pyproject.toml | .venv/bin/python

@@ -60,7 +60,13 @@ def _presets(catalogue: Catalogue) -> str:
 def _preset(preset: Preset) -> Sequence[str]:
     or_else = ", ".join(f"`{_way(fallback)}`" for fallback in preset.fallbacks)
     fields = " ".join(f"`{name}`" for name in preset.overrides)
-    return f"`{preset.id}`", f"`{_way(preset)}`", or_else, fields, f"{preset.timeout_s} s"
+    return (
+        f"`{preset.id}`",
+        f"`{_way(preset)}`",
+        or_else,
+        fields,
+        f"{preset.timeout_s} s" if preset.timeout_s else "`TaskTimeoutSeconds`",
+    )
 
 
 def _way(one: Preset | Fallback) -> str:

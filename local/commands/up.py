@@ -47,7 +47,7 @@ def up(**options: Any) -> None:
     Environment:
       DARKROOM_API_KEY        the development key: all scopes, for the owner dev
       HIAPI_API_KEY           the upstream's key (sim-key with the simulator, otherwise needed)
-      HIAPI_BASE_URL          the upstream, if neither the simulator nor --upstream-url
+      HIAPI_BASE_URL          the upstream instead of the simulator; --upstream-url wins over it
       PIXAPI_API_KEY          Pixapi's key; without it (and without the simulator) its models are not available
       PIXAPI_BASE_URL         Pixapi, instead of the simulator's or https://api.pixapi.ai
       HIAPI_WEBHOOK_SECRET    signs callbacks; generated with the simulator, otherwise unset or empty = unsigned

@@ -1,5 +1,6 @@
 """GET /v1/models and /v1/presets."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -106,6 +107,20 @@ class Recording(MemoryUpstream):
     def freeze(self, **facts: Any) -> bytes:
         self.frozen.append(facts)
         return super().freeze(**facts)
+
+
+def test_the_deployments_deadline_holds_where_neither_request_nor_preset_names_one(services: MemoryServices, api: Api) -> None:
+    services.settings = replace(services.settings, task_timeout_s=3600)
+    listed = {preset["name"]: preset["timeout_s"] for preset in api.get("/v1/presets").json["data"]}
+
+    def deadline(**order: Any) -> int:
+        found: int = api.post("/v1/tasks", {"input": {"prompt": "a kite"}, **order}).json["timeout_s"]
+        return found
+
+    assert deadline(model="Nano-Banana") == 3600
+    assert deadline(preset="poster") == listed["poster"] == 3600
+    assert deadline(preset="draft") == listed["draft"] == 900
+    assert deadline(preset="draft", timeout_s=60) == 60
 
 
 def test_every_preset_accepts_what_its_schema_accepts(api: Api) -> None:

@@ -245,8 +245,8 @@ class Preset(Document):
     """The fields of `input` that a request may set."""
     fallbacks: list[PresetFallback]
     """What may serve it instead, in this order."""
-    timeout_s: int | None
-    """Holds where a request names none."""
+    timeout_s: int
+    """Holds where a request names none: the preset's own, otherwise the deployment's."""
     input_schema: dict[str, Any]
 
 

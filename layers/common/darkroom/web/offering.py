@@ -78,7 +78,7 @@ def _preset(preset: Preset, catalogue: Catalogue, services: Services) -> dict[st
         "defaults": preset.defaults,
         "overrides": list(preset.overrides),
         "fallbacks": [_fallback(fallback) for fallback in preset.fallbacks],
-        "timeout_s": preset.timeout_s,
+        "timeout_s": preset.timeout_s or services.settings.task_timeout_s,
         "input_schema": preset.schema,
     }
 

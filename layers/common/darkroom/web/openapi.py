@@ -34,7 +34,8 @@ def document() -> Json:
             "title": "Darkroom",
             "version": "1",
             "summary": "Ask once for a generated image; its bytes end up once in your own bucket.",
-            "description": "Every answer carries `X-Request-Id`. Errors are RFC 9457 problem documents whose `code` is stable.",
+            "description": "Every answer carries `X-Request-Id`, but those to callbacks and to requests that API Gateway "
+            "itself turns away. Errors are RFC 9457 problem documents whose `code` is stable.",
         },
         "servers": [{"url": "/", "description": "Wherever this document was fetched from."}],
         "security": [{"apiKey": []}],
