@@ -17,11 +17,12 @@ Answer = Callable[["Visit"], None]
 
 @dataclass(slots=True)
 class Visit:
-    """One request: its head, and the connection to answer on."""
+    """One request: its head, and the connection to answer on. `end` says in TLS that nothing more will come."""
 
     path: str
     headers: dict[str, str]
     send: Callable[[bytes], None]
+    end: Callable[[], object] = field(default=lambda: None)
 
 
 @dataclass(slots=True)
@@ -97,7 +98,7 @@ class _Handler(socketserver.BaseRequestHandler):
             connection = self.context.wrap_socket(self.request, server_side=True) if self.context else self.request
             with connection, connection.makefile("rb") as incoming:
                 while request := _read_request(incoming):
-                    visit = Visit(request[0], request[1], connection.sendall)
+                    visit = Visit(request[0], request[1], connection.sendall, getattr(connection, "unwrap", lambda: None))
                     self.served.visits.append(visit)
                     self.served.answers.get(visit.path, _nothing)(visit)
 

@@ -288,6 +288,29 @@ def test_a_body_without_a_length_comes_without_a_size(make, cdn: Origin) -> None
         assert b"".join(download.chunks) == b"abcde"
 
 
+def test_a_body_that_ends_with_the_connection_ends_as_tls_says(make, cdn: Origin) -> None:
+    def end(visit: Visit) -> None:
+        visit.send(head("200 OK", "Connection: close") + b"x" * 400)
+        visit.end()
+
+    cdn.answers["/0.png"] = end
+
+    assert fetch(make(), f"https://{HOST}:{cdn.port}/0.png") == b"x" * 400
+
+
+def test_a_body_whose_connection_only_breaks_is_broken(make, cdn: Origin) -> None:
+    """Nobody said how long it is, nor that it is over: half a picture would be stored for good (RFC 9112, 9.8)."""
+
+    def break_off(visit: Visit) -> None:
+        visit.send(head("200 OK", "Connection: close") + b"x" * 400)
+        raise ConnectionResetError
+
+    cdn.answers["/0.png"] = break_off
+
+    with pytest.raises(DownloadInterrupted):
+        fetch(make(), f"https://{HOST}:{cdn.port}/0.png")
+
+
 def test_an_encoded_body_is_not_unpacked(make, cdn: Origin) -> None:
     cdn.serve("/0.png", gzip.compress(bytes(10_000_000)), "Content-Encoding: gzip")
 

@@ -181,6 +181,8 @@ class _Stream(httpcore.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         stream = self._stream.start_tls(ssl_context, server_hostname, self._deadline.bound(timeout))
+        # A connection that breaks would otherwise look like the end of a picture whose length nobody told (RFC 9112, 9.8).
+        stream.get_extra_info("socket").suppress_ragged_eofs = False
         return _Stream(stream, self._deadline)
 
     def get_extra_info(self, info: str) -> Any:
