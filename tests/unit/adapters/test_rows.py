@@ -1,5 +1,6 @@
 """How a task looks as a row: nothing is lost, and it stays small."""
 
+import weakref
 from dataclasses import replace
 from typing import Any
 
@@ -244,3 +245,15 @@ def _sent(task: Task) -> Task:
 def _noise(length: int) -> str:
     """Text that hardly compresses."""
     return "".join(f"{number * 7919 % 65_521:x}" for number in range(length))[:length]
+
+
+def test_a_request_is_not_kept_in_memory_for_what_was_once_measured() -> None:
+    """The functions have little of it, and a request may hold pictures."""
+    for make in (a_request, a_long_request):
+        task = a_task(request=make())
+        assert task.request is not None
+        rows.fits_in_row(task)
+        request = weakref.ref(task.request)
+        del task
+
+        assert request() is None

@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
+from weakref import ref
 
 from darkroom.adapters.data_uris import is_data_uri
 from darkroom.adapters.dynamo import Row, key
@@ -41,8 +42,8 @@ _SENT_KEPT_S = 3 * _DAY_S
 _REQUEST_SLACK_S = 30 * _DAY_S
 
 # What was packed or unpacked last, by task, and after how many attempts: packing and measuring again for every move would be a
-# tenth of what a move costs.
-_PACKED: dict[str, tuple[Request, int, bytes | None]] = {}
+# tenth of what a move costs. Requests themselves are not kept: they may hold pictures.
+_PACKED: dict[str, tuple[ref[Request], int, bytes | None]] = {}
 _PACKED_SIZE = 1000
 
 _SHORT = {
@@ -237,7 +238,7 @@ def embedded_request(task: Task, *, slack: int = 0) -> bytes | None:
     if task.request is None:
         return None
     known, over, packed = _PACKED.get(task.id, (None, 0, None))
-    if known is not task.request or over != len(task.earlier):
+    if known is None or known() is not task.request or over != len(task.earlier):
         packed = _pack_if_short(task, task.request, slack)
         _remember(task.id, task.request, len(task.earlier), packed)
     return packed
@@ -253,7 +254,7 @@ def _pack_if_short(task: Task, request: Request, slack: int) -> bytes | None:
 def _remember(task_id: str, request: Request, over: int, packed: bytes | None) -> None:
     if len(_PACKED) >= _PACKED_SIZE:
         _PACKED.clear()
-    _PACKED[task_id] = (request, over, packed)
+    _PACKED[task_id] = (ref(request), over, packed)
 
 
 def request_row(task: Task, request: Request, *, retention_days: int) -> Row:

@@ -162,7 +162,7 @@ class TaskError:
     upstream_request_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class Request:
     """What the application asked, and the exact bytes that are (re-)sent upstream for it; none of it is in a repr.
 
