@@ -4,9 +4,15 @@ import os
 import socket
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
 
 import pytest
 
+from darkroom.settings import Settings
+from darkroom.wiring import Services, made_once
 from tests.support.tools import ROOT
 
 
@@ -33,3 +39,24 @@ def test_an_initialised_process_has_asked_nothing_so_that_it_may_be_forked(funct
         assert run.returncode == 0, run.stderr
         with pytest.raises(TimeoutError):
             aws.accept()
+
+
+def test_threads_that_ask_together_share_one_service() -> None:
+    """Two memories of an upstream's faults would each stay below what shuts a model."""
+
+    class Slow(Services):
+        @made_once
+        def admission(self) -> Any:
+            time.sleep(0.05)
+            return object()
+
+    services = Slow(Settings(table="t", bucket="b", queue_url="q", dead_letter_queue_url="d", secret_id="s"))
+    together = Barrier(8)
+
+    def ask(_: int) -> Any:
+        together.wait()
+        return services.admission
+
+    with ThreadPoolExecutor(8) as threads:
+        first, *others = threads.map(ask, range(8))
+    assert all(one is first for one in others)

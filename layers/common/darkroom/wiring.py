@@ -6,6 +6,7 @@ import secrets as entropy
 import time
 from collections.abc import Callable
 from functools import cache, cached_property
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from darkroom.errors import ConfigurationError, StorageUnavailable
@@ -27,6 +28,22 @@ if TYPE_CHECKING:
     from darkroom.usecases.store_pictures import Stored
 
 
+_MAKING = RLock()
+
+if TYPE_CHECKING:
+    made_once = cached_property
+else:
+
+    class _MadeOnce(cached_property):
+        """What is made by one thread, whichever asks first: since Python 3.12 cached_property alone lets each make its own."""
+
+        def __get__(self, services, owner=None):
+            with _MAKING:
+                return super().__get__(services, owner)
+
+    made_once = _MadeOnce
+
+
 class Services:
     """The adapters of one environment, each made when it is first asked for: a function pays for what it uses."""
 
@@ -42,38 +59,38 @@ class Services:
     def new_lease() -> str:
         return entropy.token_hex(8)
 
-    @cached_property
+    @made_once
     def _clients(self) -> "Clients":
         from darkroom.adapters.clients import clients_of_environment
 
         return clients_of_environment(self.settings.endpoint_url)
 
-    @cached_property
+    @made_once
     def _table(self) -> "Table":
         from darkroom.adapters.dynamo import Table
 
         return Table(client=self._clients.dynamodb, name=self.settings.table)
 
-    @cached_property
+    @made_once
     def ssl_context(self) -> "ssl.SSLContext":
         """The one for every upstream and download."""
         from darkroom.adapters.trust import ssl_context
 
         return ssl_context()
 
-    @cached_property
+    @made_once
     def tasks(self) -> "Tasks":
         from darkroom.adapters.table import DynamoTasks
 
         return DynamoTasks(table=self._table, clock=self.clock, retention_days=self.settings.image_retention_days)
 
-    @cached_property
+    @made_once
     def accounts(self) -> "Accounts":
         from darkroom.adapters.accounts import DynamoAccounts
 
         return DynamoAccounts(table=self._table)
 
-    @cached_property
+    @made_once
     def admission(self) -> "Admission":
         """Slots and requests at the upstreams, and the queue before them."""
         from darkroom.usecases.account import Admission
@@ -113,13 +130,13 @@ class Services:
 
         return self.settings.limits.get(account) or promised_limits(account)
 
-    @cached_property
+    @made_once
     def claims(self) -> "Claims":
         from darkroom.adapters.claims import DynamoClaims
 
         return DynamoClaims(table=self._table)
 
-    @cached_property
+    @made_once
     def api_keys(self) -> "ApiKeys":
         from darkroom.adapters.claims import DynamoApiKeys
 
@@ -132,13 +149,13 @@ class Services:
 
         return api_key_id(sha256)
 
-    @cached_property
+    @made_once
     def bucket(self) -> "Bucket":
         from darkroom.adapters.bucket import S3Bucket
 
         return S3Bucket(client=self._clients.s3, name=self.settings.bucket)
 
-    @cached_property
+    @made_once
     def queue(self) -> "Queue":
         from darkroom.adapters.queue import SqsQueue
 
@@ -147,20 +164,20 @@ class Services:
         client: Any = _Later(lambda: self._clients.sqs)
         return SqsQueue(client=client, url=settings.queue_url, dead_letter_url=settings.dead_letter_queue_url)
 
-    @cached_property
+    @made_once
     def secrets(self) -> "Secrets":
         from darkroom.adapters.secrets import SecretsManager
 
         client, settings = self._clients.secretsmanager, self.settings
         return SecretsManager(client=client, secret_id=settings.secret_id, cache_s=settings.secret_cache_s, clock=self.clock)
 
-    @cached_property
+    @made_once
     def downloads(self) -> "Downloads":
         from darkroom.adapters.downloads import GuardedDownloads
 
         return GuardedDownloads(ssl_context=self.ssl_context, allowed_origins=self.settings.allowed_output_origins)
 
-    @cached_property
+    @made_once
     def _upstreams(self) -> "dict[str, Upstream]":
         return {}
 
@@ -190,7 +207,7 @@ class Services:
             # Nobody can tell just now; a task that is sent will say what is wrong.
             return True
 
-    @cached_property
+    @made_once
     def catalogue(self) -> "LiveCatalogue":
         """What may be asked for; raises ConfigurationError that names the entry of the shipped one that is wrong."""
         from darkroom.adapters.upstreams.registry import routed

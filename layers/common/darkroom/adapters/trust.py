@@ -1,14 +1,15 @@
 """Whose certificates we believe: the public roots for gateways and pictures, Amazon's own for AWS."""
 
 import ssl
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+
+from darkroom.adapters.once import once
 
 _OTHER_AUTHORITIES = ("cn-", "us-gov-", "us-iso", "eu-isoe", "eusc-")
 
 
-@cache
+@once
 def ssl_context() -> ssl.SSLContext:
     """This process's one context for every gateway and every picture.
 
