@@ -59,7 +59,8 @@ def silent_address() -> Iterator[tuple[str, int]]:
 
 
 def ask(pool: Pool, gateway: RawGateway, *, timeout_s: float = 20, method: str = "GET", content: bytes | None = None) -> Answer:
-    return exchange(pool, method, f"{gateway.url}/v1/tasks", headers={}, timeout_s=timeout_s, content=content)
+    headers = {"Idempotency-Key": "k"} if content is not None else {}
+    return exchange(pool, method, f"{gateway.url}/v1/tasks", headers=headers, timeout_s=timeout_s, content=content)
 
 
 @pytest.mark.parametrize(
@@ -274,7 +275,7 @@ def test_a_post_on_a_kept_connection_that_dies_is_not_sent_again(pool: Pool) -> 
 @pytest.mark.parametrize(
     "headers",
     [
-        *(f"Content-Length: {length}" for length in ("abc", "-1", "+2", "2, 2", "²", "0x2", "9" * 5000)),
+        *(f"Content-Length: {length}" for length in ("abc", "-1", "+2", "2, 3", "2,", "²", "0x2", "9" * 5000)),
         "Transfer-Encoding: gzip, chunked",
         "Content-Length : 2",
         "X Bad: y\r\nContent-Length: 2",
@@ -295,6 +296,52 @@ def test_a_body_whose_length_nobody_can_tell_ends_at_once(pool: Pool, headers: s
 def test_two_lengths_that_differ_are_none(pool: Pool) -> None:
     with RawGateway(in_turn(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 9\r\n\r\n{}")) as gateway:
         assert not ask(pool, gateway).complete
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"Content-Length: 2, 2\r\n\r\n{}", b"Transfer-Encoding: chunked \r\n\r\n2\r\n{}\r\n0\r\n\r\n"],
+    ids=["2, 2", "blank"],
+)
+def test_a_length_that_is_told_oddly_is_understood(pool: Pool, answer: bytes) -> None:
+    with RawGateway(in_turn(b"HTTP/1.1 200 OK\r\n" + answer)) as gateway:
+        found = ask(pool, gateway)
+
+        assert (found.body, found.complete) == (b"{}", True)
+
+
+def test_a_post_that_must_not_be_repeated_has_a_new_connection(pool: Pool) -> None:
+    """Whether the other side has just ended a kept one cannot be known, and is a lost order where nobody may send it again."""
+
+    served: list[object] = []
+
+    class Noting(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            served.append(self)
+            self.wfile.write(kept())
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None:
+            """Not to the terminal."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Noting) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        exchange(pool, "GET", url, headers={}, timeout_s=20)
+        exchange(pool, "POST", url, headers={}, timeout_s=20, content=b"{}")
+        exchange(pool, "GET", url, headers={}, timeout_s=20)
+        exchange(pool, "POST", url, headers={"Idempotency-Key": "k"}, timeout_s=20, content=b"{}")
+        pool.close()
+        server.shutdown()
+
+    first, second, *others = served
+    assert first is not second
+    assert others == [second, second]
 
 
 def test_what_breaks_off_is_kept_as_far_as_it_came(pool: Pool) -> None:
@@ -372,6 +419,19 @@ def test_many_threads_share_the_connections_and_each_gets_its_own_answer(pool: P
         server.shutdown()
 
     assert len(connections) <= 8
+
+
+def test_a_resolver_that_does_not_answer_ends_with_the_time(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_named: over.wait(30) and [])
+
+    began = time.monotonic()
+    with pytest.raises(UpstreamUnavailable, match="nothing was sent"):
+        exchange(pool, "GET", "http://gateway.example", headers={}, timeout_s=0.2)
+    took = time.monotonic() - began
+    over.set()
+
+    assert took < 10
 
 
 def test_a_host_without_a_name_is_not_asked(pool: Pool) -> None:

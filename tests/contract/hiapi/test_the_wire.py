@@ -189,10 +189,10 @@ def test_a_cookie_is_not_carried_from_one_task_to_the_next() -> None:
 def test_nothing_of_the_environment_changes_where_a_request_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
-    shared_pool.cache_clear()
 
-    with RawGateway(response(200, OK)) as gateway:
-        assert submit(gateway.url).upstream_task_id == "tk-1"
+    with RawGateway(response(200, OK)) as gateway, Pool(verify=ssl.create_default_context()) as made_now:
+        hiapi = HiApi(base_url=gateway.url, secrets=RotatingSecrets(), http=made_now)
+        assert hiapi.submit(b"{}", key="task_A:1", timeout_s=30).upstream_task_id == "tk-1"
 
 
 def test_a_packed_answer_is_unpacked_although_we_asked_for_a_plain_one() -> None:
@@ -200,6 +200,21 @@ def test_a_packed_answer_is_unpacked_although_we_asked_for_a_plain_one() -> None
         assert submit(gateway.url).upstream_task_id == "tk-1"
 
     assert b"accept-encoding: identity" in gateway.requests[0].lower()
+
+
+def test_a_packed_answer_may_come_in_members() -> None:
+    whole = json.dumps(OK).encode()
+    members = gzip.compress(whole[:20]) + gzip.compress(whole[20:])
+
+    with RawGateway(response(200, members, Content_Encoding="gzip")) as gateway:
+        assert submit(gateway.url).upstream_task_id == "tk-1"
+
+
+def test_a_packed_answer_that_was_cut_before_it_came_is_no_whole_answer() -> None:
+    cut = gzip.compress(json.dumps(OK).encode())[:-9]
+
+    with RawGateway(response(409, cut, Content_Encoding="gzip")) as gateway, pytest.raises(OutcomeUnknown):
+        submit(gateway.url)
 
 
 def test_a_packed_answer_cannot_blow_up_beyond_the_bound() -> None:

@@ -2,8 +2,12 @@
 
 import socket
 from collections.abc import Callable
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Thread
+from typing import NoReturn, TypeVar
+
+_Found = TypeVar("_Found")
 
 
 def resolve(host: str, port: int) -> list[str]:
@@ -15,21 +19,25 @@ def resolve(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
 
 
-def resolved_within(seconds: float, ask: Callable[[], list[str]]) -> list[str]:
-    """What `ask` gives, or TimeoutError: the system's resolver waits as long as somebody else's name server likes."""
-    told: SimpleQueue[list[str] | OSError] = SimpleQueue()
+def resolved_within(seconds: float, ask: Callable[[], _Found]) -> _Found:
+    """What `ask` gives or raises, or TimeoutError: the system's resolver waits as long as somebody else's name server likes."""
+    told: SimpleQueue[Callable[[], _Found]] = SimpleQueue()
 
     def tell() -> None:
         try:
-            told.put(ask())
-        except OSError as error:
-            told.put(error)
+            found = ask()
+        except Exception as error:
+            told.put(partial(_raise, error))
+        else:
+            told.put(lambda: found)
 
     Thread(target=tell, daemon=True).start()
     try:
         answer = told.get(timeout=max(0.0, seconds))
     except Empty:
         raise TimeoutError(f"no answer within {seconds:g} s") from None
-    if isinstance(answer, OSError):
-        raise answer
-    return answer
+    return answer()
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error

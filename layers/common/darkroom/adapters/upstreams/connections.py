@@ -13,12 +13,14 @@ from typing import Any, Protocol, Self
 
 from urllib3.util.wait import wait_for_read
 
+from darkroom.adapters.addresses import resolved_within
 from darkroom.adapters.web_address import WebAddress
 
 CONNECT_S = 3.0
 """Connecting takes milliseconds or fails; a longer wait would eat the budget of the answer."""
 
-_IDLE_S = 5.0
+# Many servers hang up after five seconds.
+_IDLE_S = 4.0
 # More than a sweep of the reconciler uses at once.
 _MOST_IDLE = 100
 _PIECE = 64 * 1024
@@ -47,6 +49,11 @@ class Asked:
     address: WebAddress
     headers: Mapping[str, str]
     content: bytes | None = None
+
+    @property
+    def may_be_repeated(self) -> bool:
+        """Whether somebody may send it again when its answer is lost."""
+        return self.content is None or "Idempotency-Key" in self.headers
 
 
 class Answered(Protocol):
@@ -87,10 +94,13 @@ class Pool:
         self.close()
 
     def send(self, asked: Asked, *, ends: float) -> "_Exchange":
-        """Ask, and wait for the answer's head until `ends` (monotonic seconds)."""
+        """Ask, and wait for the answer's head until `ends` (monotonic seconds).
+
+        The other side may have ended a kept connection without our having heard: what must not be repeated gets a new one.
+        """
         place = asked.address.origin
-        connection = self._kept(place) or _connected(place, self._verify, ends)
-        return connection.ask(asked, ends, self)
+        kept = self._kept(place) if asked.may_be_repeated else None
+        return (kept or _connected(place, self._verify, ends)).ask(asked, ends, self)
 
     def keep(self, connection: "_Connection") -> None:
         """Nothing is under way on it any more. Those that have been idle for long go: they stand first."""
@@ -291,23 +301,34 @@ class _Buffered(io.BufferedReader):
 
 
 def _check_framing(response: http.client.HTTPResponse) -> None:
-    """Raises HTTPException where nobody can tell how long the body is: http.client would read until somebody hangs up."""
+    """Raises HTTPException where nobody can tell how long the body is: http.client would read until somebody hangs up.
+
+    What it does not understand by itself is told to it: white space behind "chunked", a length that a proxy has repeated.
+    """
     if any(isinstance(defect, _LEFT_OUT) for defect in response.headers.defects):
         raise http.client.HTTPException("headers")
     if response.chunked or response.status in (204, 304):
         return
-    codings = {one.strip().lower() for one in response.headers.get_all("Transfer-Encoding", [])}
-    lengths = {one.strip() for one in response.headers.get_all("Content-Length", [])}
-    unread = not all(one.isascii() and one.isdigit() for one in lengths)
-    if len(lengths) > 1 or unread or (lengths and response.length is None) or codings - {"identity"}:
+    codings, lengths = _listed(response, "Transfer-Encoding"), set(_listed(response, "Content-Length"))
+    if codings == ["chunked"]:
+        response.chunked, response.chunk_left, response.length = True, None, None
+        return
+    if len(lengths) > 1 or not all(one.isascii() and one.isdigit() for one in lengths) or set(codings) - {"identity"}:
         raise http.client.HTTPException("length")
+    if lengths and response.length is None:
+        response.length = int(lengths.pop())
+
+
+def _listed(response: http.client.HTTPResponse, name: str) -> list[str]:
+    """What a header lists, in one line or in several."""
+    return [one.strip().lower() for line in response.headers.get_all(name, []) for one in line.split(",")]
 
 
 def _connected(place: tuple[str, str, int], verify: ssl.SSLContext, ends: float) -> _Connection:
-    """A new connection; raises NotSent when there is none in CONNECT_S seconds, or by `ends`."""
+    """A new connection; raises NotSent when its name is not resolved by `ends`, or when there is none in CONNECT_S seconds."""
     scheme, host, port = place
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = resolved_within(_until(ends), lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
         latest = min(ends, time.monotonic() + CONNECT_S)
         plain = _dialled(found, latest)
     except (OSError, ValueError) as error:

@@ -1,11 +1,12 @@
 """One HTTP exchange with a gateway: bounded in time and size, and exact about whether anything was sent."""
 
-import functools
 import time
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from darkroom.adapters.once import once
 from darkroom.adapters.trust import ssl_context
 from darkroom.adapters.upstreams.connections import Answered, Asked, BrokenOff, Http, NotSent, Pool
 from darkroom.adapters.web_address import WebAddress
@@ -27,7 +28,7 @@ class Answer:
     complete: bool = True
 
 
-@functools.cache
+@once
 def shared_pool() -> Pool:
     """The process's connections to gateways."""
     return Pool(verify=ssl_context())
@@ -43,7 +44,7 @@ def exchange(
     content: bytes | None = None,
     max_body: int = MAX_BODY,
 ) -> Answer:
-    """Ask once, in `timeout_s` seconds at most (name resolution excepted: it has no time-out), for `max_body` bytes at most.
+    """Ask once, in `timeout_s` seconds at most, for `max_body` bytes at most.
 
     Raises UpstreamUnavailable when the request provably did not leave, OutcomeUnknown when it may have and no status came back.
     """
@@ -80,21 +81,45 @@ def _joined(headers: Iterable[tuple[str, str]]) -> Mapping[str, str]:
 
 def _read(answered: Answered, encoding: str, ends: float, max_body: int) -> tuple[bytes, bool]:
     """At most `max_body` bytes, and whether that was all."""
-    unpack = _unpacker(encoding)
+    packed = encoding.strip().lower() in ("gzip", "x-gzip", "deflate")
+    unpacking = _Packed() if packed else _Plain()
     body = bytearray()
     try:
         for piece in answered.pieces():
-            body += unpack(piece, max_body + 1 - len(body))
+            body += unpacking.unpack(piece, max_body + 1 - len(body))
             if len(body) > max_body or time.monotonic() > ends:
                 return bytes(body[:max_body]), False
     except (BrokenOff, zlib.error):
         return bytes(body), False
-    return bytes(body), True
+    return bytes(body), unpacking.is_whole
 
 
-def _unpacker(encoding: str) -> Callable[[bytes, int], bytes]:
-    """We ask for plain bodies; a proxy that packs them all the same is unpacked, but never beyond the bound."""
-    if encoding.strip().lower() in ("gzip", "x-gzip", "deflate"):
-        unpacking = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-        return lambda chunk, room: unpacking.decompress(chunk, max(1, room))
-    return lambda chunk, room: chunk[: max(0, room)]
+class _Plain:
+    """What we ask for."""
+
+    is_whole = True
+
+    def unpack(self, piece: bytes, room: int) -> bytes:
+        return piece[: max(0, room)]
+
+
+class _Packed:
+    """A proxy that packs bodies all the same is understood, but never beyond the bound; members may follow each other."""
+
+    def __init__(self) -> None:
+        self._member: Any = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing began that did not end: a packed body may have been cut before it was sent."""
+        return self._member is None or self._member.eof
+
+    def unpack(self, piece: bytes, room: int) -> bytes:
+        found = b""
+        while piece and len(found) < room:
+            if self.is_whole:
+                self._member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+            found += self._member.decompress(piece, room - len(found))
+            # Zeros fill up blocks.
+            piece = self._member.unused_data.lstrip(b"\0")
+        return found
