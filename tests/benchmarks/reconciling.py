@@ -29,6 +29,8 @@ from tests.support.wire_upstream import Taken
 OVERDUE, LATENCY_S = 1000, 0.1
 SIZES = (1_000, 100_000, 1_000_000)
 _FEW_OVERDUE = 50
+_TIMES = 3
+"""Of these the quickest counts, for everybody: what else goes on in a machine only ever adds."""
 POLL_MS, WHERE_HTTPX_TOOK_MS = 0.6, 0.52
 _BESIDE_HTTPX = 1.16
 """The goals: in milliseconds, and beside a plain httpx loop, which took so long on the machine where the first was set."""
@@ -40,8 +42,11 @@ def reconciling(bench: Bench) -> Section:
     """Wall clock and processor time of a large sweep, read units of sweeps over large tables."""
     bench.progress(f"reconcile: {OVERDUE:,} tasks at {LATENCY_S * 1000:g} ms")
     with bench.world(latency_s=LATENCY_S) as world:
-        wall, look_ms, items = _sweep(world)
-        peers = {who: _plain_loop(world, who) for who in ("httpx", "urllib3")}
+        wall, look_ms, items = min((_sweep(world) for _ in range(_TIMES)), key=lambda swept: swept[1])
+        peers = {
+            who: min((_plain_loop(world, who) for _ in range(_TIMES)), key=lambda loop: loop.cpu_s)
+            for who in ("httpx", "urllib3")
+        }
     ideal = OVERDUE / THREADS * LATENCY_S
     told = ", ".join(f"{name} {one / OVERDUE * 1000:.2f} ms" for name, one in sorted(items.items()))
     httpx_ms = peers["httpx"].poll_ms
@@ -55,7 +60,8 @@ def reconciling(bench: Bench) -> Section:
     return Section(
         title="Reconcile at scale",
         about=(
-            f"{OVERDUE:,} overdue tasks that are still generating, in a warm function, {THREADS} looks at a time, every answer "
+            f"{OVERDUE:,} overdue tasks that are still generating, in a warm function, {THREADS} looks at a time, the quickest "
+            f"of {_TIMES} sweeps and of as many loops of each peer, every answer "
             f"of the upstream after {LATENCY_S * 1000:g} ms: the ideal is {ideal:.2f} s. A poll is all that the upstream's "
             "adapter does: the request, the answer's body and what it says; a look is the poll with the row's read and its "
             "conditional write. Read units: one sweep over tables of different sizes with "

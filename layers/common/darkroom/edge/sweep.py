@@ -11,8 +11,9 @@ from darkroom.usecases.reconcile_tasks import Report, reconcile_tasks
 from darkroom.wiring import Services
 
 LIMIT = 2000
-THREADS = 12
-"""A look takes some 4 ms of a core, 12 ms of what 512 MB buy: with a gateway of 100 ms nine threads fill that; more only wait."""
+THREADS = 10
+"""A look takes some 4 ms of a core, 12 ms of what 512 MB buy: with a gateway of 100 ms nine threads fill that; more get into each
+other's way, and at 300 ms ten look at 2,000 tasks a minute."""
 
 RESERVE_S = 12.0
 """A look that has begun may take this long, with all that it waits for."""
