@@ -23,6 +23,8 @@ _SIGNS = {
     _DOOR_KEY: (".",),
 }
 
+_PATTERN_OF = {sign: pattern for pattern, signs in _SIGNS.items() for sign in signs}
+
 
 @cache
 def _pattern(text: str, *, folded: bool = True) -> re.Pattern[str]:
@@ -32,9 +34,12 @@ def _pattern(text: str, *, folded: bool = True) -> re.Pattern[str]:
 
 def redact(text: str, cap: int) -> str:
     """`text` in at most `cap` characters, without URL queries, user names in URLs, tokens, keys and embedded files."""
+    if text.isalnum():
+        # A status word or an id without marks.
+        return text[:cap]
     text = text.encode(errors="replace").decode()
     folded = text.casefold()
-    found = {pattern for pattern, signs in _SIGNS.items() if any(sign in folded for sign in signs)}
+    found = [pattern for sign, pattern in _PATTERN_OF.items() if sign in folded]
     if _DATA_URI in found:
         text = _pattern(_DATA_URI).sub(r"data:\1,[cut]", text)
     if _URL in found:
