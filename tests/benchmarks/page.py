@@ -16,7 +16,7 @@ Written by `make bench` on {date}; do not edit. Machine: {machine}, {processors}
 Python {python}. It took {minutes} minutes.
 
 Counts (units, requests, instructions, bytes) repeat exactly or to four digits and are what goals are set for. Times depend on the
-machine and on what else it does: they are told, and judged only beside an ideal of the same run, and for a poll. Exact counts
+machine and on what else it does: they are told, and judged only beside an ideal or a plain program of the same run. Exact counts
 are also kept by tests/budgets in every test run. A goal that is missed says so.
 """
 

@@ -32,8 +32,7 @@ _FEW_OVERDUE = 50
 _TIMES = 3
 """Of these the quickest counts, for everybody: what else goes on in a machine only ever adds."""
 POLL_MS, WHERE_HTTPX_TOOK_MS = 0.6, 0.52
-_BESIDE_HTTPX = 1.16
-"""The goals: in milliseconds, and beside a plain httpx loop, which took so long on the machine where the first was set."""
+"""The goal, and what a plain httpx loop took on the machine where it was set: a millisecond of another machine is another one."""
 
 _M = 1e6
 
@@ -72,8 +71,14 @@ def reconciling(bench: Bench) -> Section:
         ),
         figures=[
             Figure(name="wall / ideal", ours=wall / ideal, peer=peers["httpx"].wall_s / ideal, floor=1.0, goal=1.15),
-            Figure(name="CPU per poll", unit="ms", ours=poll_ms, peer=httpx_ms, goal=POLL_MS, floor=0.04),
-            Figure(name="CPU per poll / the plain loop's", ours=poll_ms / httpx_ms, peer=1.0, goal=_BESIDE_HTTPX),
+            Figure(name="CPU per poll, here", unit="ms", ours=poll_ms, peer=httpx_ms),
+            Figure(
+                name="CPU per poll, where the goal was set",
+                unit="ms",
+                ours=poll_ms / slower,
+                peer=WHERE_HTTPX_TOOK_MS,
+                goal=POLL_MS,
+            ),
             Figure(name="CPU per whole look", unit="ms", ours=look_ms),
             *(
                 Figure(name=f"read units, {size:,} rows", ours=units, goal=expected_reads(), digits=1)
@@ -82,9 +87,9 @@ def reconciling(bench: Bench) -> Section:
         ],
         tables=[_loops(wall / ideal, poll_ms, look_ms, {who: (one.wall_s / ideal, one.poll_ms) for who, one in peers.items()})],
         notes=[
-            f"The goal of {POLL_MS:g} ms was set where that plain loop takes {WHERE_HTTPX_TOOK_MS:g} ms; here it takes "
-            f"{slower:.2f} times as long. {wire_ms:.2f} ms of a poll pass until the answer's head is "
-            f"there. CPU of a look, itemised: {told}."
+            f"The goal of {POLL_MS:g} ms was set where that plain loop takes {WHERE_HTTPX_TOOK_MS:g} ms; in this run it took "
+            f"{slower:.2f} times as long, so that is what our time is divided by. {wire_ms:.2f} ms of a poll pass until the "
+            f"answer's head is there. CPU of a look, itemised: {told}."
         ],
     )
 

@@ -23,7 +23,8 @@ LONG_PROMPT = (
     "and correctly spelt, nothing else may be written anywhere. The style is a lithograph of four colours with visible "
     "grain, flat areas and a soft outline; no photograph, no gloss, no lens flare. The mood is quiet, warm and expectant."
 )
-VERY_LONG_PROMPT = " ".join(f"{number * 7919 % 65_521:x}" for number in range(300))
+VERY_LONG_PROMPT = " ".join(f"{number * 7919 % 65_521:x}" for number in range(290))
+"""Its row is some 30 bytes smaller than a unit: ids and tokens, which are made by chance, pack to five bytes more or less."""
 KEY_MOVES = 2
 """Write units that a look costs more in a crowded sweep, which moves the task's key in the index of what is due."""
 SWEEP_READS = 6.0
