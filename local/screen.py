@@ -44,6 +44,8 @@ def _facts(task: Json) -> Iterator[tuple[str, str]]:
         yield "cancel", "requested; the upstream cannot be stopped, its result will be dropped"
     for image in task.get("images") or ():
         yield "image", image_line(image)
+    for reason in task.get("outputs_missing") or ():
+        yield "missing", reason
     if task.get("error"):
         yield "error", error_line(task["error"])
         yield from _ticket(task["error"].get("upstream") or {})
@@ -80,8 +82,9 @@ def _times(attempt: Json) -> str:
 
 def image_line(image: Json) -> str:
     """One picture in one line."""
+    sides = f" {image['width']}×{image['height']}" if image["width"] and image["height"] else ""
     late = " (late)" if image.get("late") else ""
-    return f"{image['id']}  {image['content_type']} {image['width']}×{image['height']} {size_text(image['bytes'])}{late}"
+    return f"{image['id']}  {image['content_type']}{sides} {size_text(image['bytes'])}{late}"
 
 
 def size_text(size: int) -> str:

@@ -55,7 +55,7 @@ def an_image(index: int = 0, **facts: Any) -> Image:
         "size": 123_456,
         "width": 1024,
         "height": 1536,
-        "sha256": f"{index:02x}" * 32,
+        "sha256": f"{index % 256:02x}" * 32,
         "created_at": BIRTH + 31.125,
     }
     return Image(**(defaults | facts))

@@ -1,12 +1,14 @@
 """GET and HEAD /v1/images/{id}."""
 
+from dataclasses import replace
+
 import pytest
 
 from darkroom.domain.ids import image_id
 from darkroom.usecases.store_pictures import picture_key
 from tests.functions.api.client import START, STRANGER, Api, MemoryServices
 from tests.support.memory import Stored
-from tests.support.tasks import a_task, succeeded
+from tests.support.tasks import a_task, an_image, succeeded
 
 
 @pytest.fixture
@@ -52,6 +54,24 @@ def test_head_tells_size_type_and_digest(api: Api, picture: str) -> None:
     assert reply.headers["Content-Type"] == "image/png"
     assert (reply.headers["Content-Length"], reply.headers["X-Image-Bytes"]) == ("123456", "123456")
     assert reply.headers["Repr-Digest"] == "sha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:"
+
+
+def test_head_leaves_out_the_sides_that_the_file_does_not_tell(api: Api, services: MemoryServices, picture: str) -> None:
+    (task,) = services.tasks.tasks.values()
+    services.tasks.tasks[task.id] = replace(task, images=(an_image(width=None, height=None),))
+
+    headers = api.call("HEAD", f"/v1/images/{picture}").headers
+
+    assert not {"X-Image-Width", "X-Image-Height"} & headers.keys()
+    assert headers["X-Image-Bytes"] == "123456"
+
+
+def test_the_last_of_many_pictures_is_found_like_the_first(api: Api, services: MemoryServices) -> None:
+    task = succeeded(a_task(2, at=START), images=300)
+    services.tasks.add(task)
+    services.bucket.objects[picture_key(task, 1, 299)] = Stored(content=b"bytes", content_type="image/png", filename="a.png")
+
+    assert api.get(f"/v1/images/{image_id(task.id, 1, 299)}").status == 302
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

@@ -39,6 +39,22 @@ def test_a_finished_task_shows_its_pictures(api: Api, services: MemoryServices) 
     assert "Retry-After" not in reply.headers
 
 
+def test_a_task_tells_which_outputs_of_its_success_are_missing(api: Api, services: MemoryServices) -> None:
+    whole = given(services, succeeded(a_task(at=START)))
+    partly = given(services, replace(succeeded(a_task(1, at=START)), missing=("output 2: not an image",)))
+
+    assert api.get(f"/v1/tasks/{whole.id}").json["outputs_missing"] == []
+    assert api.get(f"/v1/tasks/{partly.id}").json["outputs_missing"] == ["output 2: not an image"]
+
+
+def test_sides_that_are_not_known_are_null(api: Api, services: MemoryServices) -> None:
+    task = given(services, replace(succeeded(a_task(at=START)), images=(an_image(width=None, height=None),)))
+
+    image = api.get(f"/v1/tasks/{task.id}").json["images"][0]
+
+    assert (image["width"], image["height"], image["bytes"]) == (None, None, 123_456)
+
+
 def test_metadata_come_back_even_where_the_request_is_kept_apart(api: Api, services: MemoryServices) -> None:
     task = given(services, a_task(at=START, request=a_long_request()))
     assert services.tasks.get(task.id).request is None

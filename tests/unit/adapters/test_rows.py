@@ -25,8 +25,8 @@ IMAGES = st.builds(
     index=st.integers(0, 255),
     content_type=st.just("image/png"),
     size=st.integers(0, 2**40),
-    width=st.integers(0, 9999),
-    height=st.integers(0, 9999),
+    width=st.none() | st.integers(1, 9999),
+    height=st.none() | st.integers(1, 9999),
     sha256=st.binary(min_size=32, max_size=32).map(bytes.hex),
     created_at=TIMES,
     attempt=st.integers(1, 255),
@@ -68,6 +68,7 @@ TASKS = st.builds(
     news_by=SOME_TEXT,
     outputs=st.lists(st.builds(Output, url=TEXTS, expires_at=SOME_TIME), max_size=2).map(tuple),
     images=st.lists(IMAGES, max_size=5).map(tuple),
+    missing=st.lists(TEXTS, max_size=3).map(tuple),
     error=st.none()
     | st.builds(
         TaskError,
@@ -88,6 +89,19 @@ def test_no_fact_of_a_task_is_lost(task: Task) -> None:
     beside = rows.images_row(task, retention_days=30) if "images_row" in row else None
 
     assert rows.task_of(row, beside) == task
+
+
+def test_sides_that_are_not_known_are_zeros_in_a_row_as_older_versions_wrote_them_and_none_in_a_task() -> None:
+    task = submitted(a_task()).storing(
+        BIRTH + 30, by="poll", lease="lease", lease_s=25, outputs=(Output(url="https://cdn.test/0"),)
+    )
+    done = task.stored(BIRTH + 32, (an_image(width=None, height=None),))
+
+    row = rows.state_row(done, retention_days=30)
+
+    stored = row["images"]["L"][0]["M"]
+    assert (stored["w"], stored["h"]) == ({"N": "0"}, {"N": "0"})
+    assert rows.task_of(row).images == done.images
 
 
 def test_a_row_of_an_older_version_is_a_first_attempt_without_retries() -> None:

@@ -24,6 +24,20 @@ def test_an_image_id_leads_back_to_task_attempt_and_index() -> None:
     assert ids.read_image_id(ids.image_id(task, 2, 15)) == (task, 2, 15)
 
 
+@given(st.integers(1, 255), st.integers(0, 4095))
+def test_an_image_id_works_at_any_count_of_pictures(attempt: int, index: int) -> None:
+    task = ids.task_id(1_700_000_000, b"0123456789")
+
+    assert ids.read_image_id(ids.image_id(task, attempt, index)) == (task, attempt, index)
+
+
+def test_every_picture_has_one_id_only() -> None:
+    image = ids.image_id(ids.task_id(1_700_000_000, b"0123456789"), 1, 5)
+
+    assert ids.read_image_id(f"{image[:-2]}005") is None
+    assert ids.read_image_id(f"{image[:-2]}0005") is None
+
+
 @given(st.text())
 def test_other_text_is_neither_a_task_id_nor_an_image_id(text: str) -> None:
     assert not ids.is_task_id(text)

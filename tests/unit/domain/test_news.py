@@ -118,6 +118,31 @@ def test_a_success_without_an_image_fails_and_was_paid() -> None:
     assert (after.error.code, after.error.charged, after.error.upstream_request_id) == ("no_output", "yes", "r-1")
 
 
+def test_what_could_not_be_read_of_a_success_is_kept_with_the_task_and_told_when_nothing_could() -> None:
+    partly = replace(SUCCESS, missing=("output 2: no address",))
+
+    storing = about(known(Phase.GENERATING), partly).after
+    failed = about(known(Phase.GENERATING), replace(partly, outputs=())).after
+
+    assert storing is not None
+    assert storing.missing == ("output 2: no address",)
+    assert failed is not None
+    assert failed.error is not None
+    assert failed.error.message == "the upstream reports success but names no image; output 2: no address"
+
+
+def test_fresh_outputs_come_with_what_is_missing_among_them_and_a_repeat_without_any_changes_neither() -> None:
+    storing = known(Phase.STORING, lease="theirs", lease_until=T0 + 10, outputs=(OUTPUT,), missing=("output 2: no address",))
+
+    fresh = about(storing, replace(SUCCESS, outputs=(OUTPUT, OUTPUT)), now=T0 + 10).after
+    empty = about(storing, replace(SUCCESS, outputs=()), now=T0 + 10).after
+
+    assert fresh is not None
+    assert (len(fresh.outputs), fresh.missing) == (2, ())
+    assert empty is not None
+    assert (empty.outputs, empty.missing) == ((OUTPUT,), ("output 2: no address",))
+
+
 def test_a_late_success_is_stored_and_the_task_stays_expired() -> None:
     decision = about(known(Phase.EXPIRED, next_check_at=None), SUCCESS)
 

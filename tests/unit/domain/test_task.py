@@ -276,3 +276,13 @@ def test_an_upstream_that_wants_to_be_left_alone_moves_the_next_look_and_counts_
 
 def test_given_up_late_ends_the_looking() -> None:
     assert a_task(Phase.EXPIRED, lease="l").given_up_late().next_check_at is None
+
+
+@pytest.mark.parametrize("phase", [Phase.STORING, Phase.EXPIRED])
+def test_a_task_keeps_what_could_not_be_read_and_what_could_not_be_stored(phase: Phase) -> None:
+    task = a_task(phase, lease="mine", lease_until=T0 + 9, missing=("output 2: no address",))
+
+    done = task.stored(T0 + 1, (a_picture(),), missing=("output 3: not an image",))
+
+    assert done.missing == ("output 2: no address", "output 3: not an image")
+    assert len(done.images) == 1

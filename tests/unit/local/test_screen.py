@@ -72,3 +72,22 @@ def test_a_task_shows_every_attempt_a_single_one_too() -> None:
 
     told = [line.split()[:2] for line in out.getvalue().splitlines() if line.startswith("  attempt")]
     assert told == [["attempt", "1"], ["attempt", "2"], ["attempt", "1"]]
+
+
+def test_a_task_shows_what_is_missing_and_no_size_that_is_not_known() -> None:
+    image = {"id": "img_1", "content_type": "image/avif", "width": None, "height": None, "bytes": 2048}
+    task = {
+        "id": "tsk_1",
+        "status": "succeeded",
+        "phase": "succeeded",
+        "model": "z-image",
+        "created_at": SENT,
+        "images": [image],
+        "outputs_missing": ["output 2: not an image"],
+    }
+    out = io.StringIO()
+
+    show_task(Console(file=out, width=200), task)
+
+    assert "img_1  image/avif 2 KB\n" in out.getvalue()
+    assert "missing    output 2: not an image" in out.getvalue()

@@ -111,7 +111,9 @@ def state_row(task: Task, *, retention_days: int, born: bool = False) -> Row:
     if len(task.images) > IMAGES_IN_ROW:
         row["images_row"] = {"S": images_key(task.images)}
     elif task.images:
-        row["images"] = records(task.images, _IMAGE)
+        row["images"] = _images_record(task.images)
+    if task.missing:
+        row["missing"] = {"L": [{"S": reason} for reason in task.missing]}
     row |= _past(task)
     if task.error is not None:
         row["error"] = record(task.error, {field.name: field.name for field in fields(task.error)})
@@ -134,7 +136,8 @@ def task_of(row: Row, images_row: Row | None = None) -> Task:
         id=row["pk"]["S"],
         phase=Phase(row["phase"]["S"]),
         outputs=tuple(Output(**fields_of(one["M"], _OUTPUT)) for one in row.get("outputs", {}).get("L", [])),
-        images=tuple(Image(**fields_of(one["M"], _IMAGE)) for one in images["L"]) if images else (),
+        images=tuple(_image_of(one["M"]) for one in images["L"]) if images else (),
+        missing=tuple(one["S"] for one in row.get("missing", {}).get("L", [])),
         earlier=tuple(Attempt(**fields_of(one["M"], _ATTEMPT)) for one in row.get("earlier", {}).get("L", [])),
         error=TaskError(**{name: one["S"] for name, one in row["error"]["M"].items()}) if "error" in row else None,
         request=_request_in(row),
@@ -303,12 +306,22 @@ def _newborn(task: Task) -> Task:
 
 def images_key(images: Sequence[Image]) -> str:
     """The sort key of a row of many images: named by its content, so that no later writer can replace it."""
-    facts = json.dumps(records(images, _IMAGE), sort_keys=True, default=bytes.hex)
+    facts = json.dumps(_images_record(images), sort_keys=True, default=bytes.hex)
     return "images#" + hashlib.sha256(facts.encode()).hexdigest()[:12]
 
 
+def _images_record(images: Sequence[Image]) -> Any:
+    """Their facts; a side that is not known is 0 in a row, as it has always been."""
+    return records([replace(one, width=one.width or 0, height=one.height or 0) for one in images], _IMAGE)
+
+
+def _image_of(stored: Row) -> Image:
+    values = fields_of(stored, _IMAGE)
+    return Image(**(values | {side: values[side] or None for side in ("width", "height")}))
+
+
 def images_row(task: Task, *, retention_days: int) -> Row:
-    row = key(task.id, images_key(task.images)) | {"images": records(task.images, _IMAGE)}
+    row = key(task.id, images_key(task.images)) | {"images": _images_record(task.images)}
     ends = expires_at(task, retention_days)
     return row if ends is None else row | {"expires_at": {"N": str(ends)}}
 

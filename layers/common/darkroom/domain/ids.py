@@ -5,7 +5,7 @@ import re
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _BODY = r"[0-9A-HJKMNP-TV-Z]{26}"
 _TASK = re.compile(rf"task_{_BODY}")
-_IMAGE = re.compile(rf"img_({_BODY})([0-9a-f]{{2}})([0-9a-f]{{2}})")
+_IMAGE = re.compile(rf"img_({_BODY})([0-9a-f]{{2}})([0-9a-f]{{2}}|[1-9a-f][0-9a-f]{{2,3}})")
 
 
 def ulid(now: float, randomness: bytes) -> str:
@@ -33,7 +33,10 @@ def is_task_id(text: str) -> bool:
 
 
 def image_id(task: str, attempt: int, index: int) -> str:
-    """An image's id, which encodes its task, attempt and index, so that no row is needed to find it."""
+    """An image's id, which encodes its task, attempt and index, so that no row is needed to find it.
+
+    The index takes two digits, and more of them where it needs more; an attempt is always below 256.
+    """
     return f"img_{task.removeprefix('task_')}{attempt:02x}{index:02x}"
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from darkroom.domain.again import after_failure
+from darkroom.domain.missing import shortened
 from darkroom.domain.task import IN_FLIGHT, Output, Phase, Task, TaskError
 
 
@@ -23,13 +24,17 @@ _PROGRESS = {Says.QUEUED: Phase.QUEUED, Says.GENERATING: Phase.GENERATING, Says.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:
-    """One message from an upstream: `by` is callback or poll; `error` is set on FAILED; `raw` is capped."""
+    """One message from an upstream: `by` is callback or poll; `error` is set on FAILED; `raw` is capped.
+
+    `outputs` are those that could be read; `missing` says why others of the same answer could not.
+    """
 
     says: Says
     attempt: int
     by: str
     upstream_task_id: str | None = None
     outputs: tuple[Output, ...] = ()
+    missing: tuple[str, ...] = field(default=(), repr=False)
     error: TaskError | None = None
     word: str = field(default="", repr=False)
     request_id: str | None = None
@@ -79,7 +84,7 @@ def _succeeded(task: Task, news: News, *, now: float, lease: str, lease_s: float
     if task.leased(now) or task.images:
         return Decision(verdict=Verdict.DUPLICATE)
     if task.phase is Phase.STORING:
-        taken = task.lease_taken(now, lease=lease, lease_s=lease_s, outputs=news.outputs or None)
+        taken = task.lease_taken(now, lease=lease, lease_s=lease_s, outputs=news.outputs or None, missing=news.missing)
         return Decision(verdict=Verdict.STORE, after=taken)
     if task.cancel_requested:
         return _dropped(task, news, now=now)
@@ -91,6 +96,7 @@ def _succeeded(task: Task, news: News, *, now: float, lease: str, lease_s: float
         lease=lease,
         lease_s=lease_s,
         outputs=news.outputs,
+        missing=news.missing,
         upstream_task_id=news.upstream_task_id,
     )
     return Decision(verdict=Verdict.STORE, after=storing)
@@ -106,7 +112,7 @@ def _without_image(task: Task, news: News, *, now: float) -> Decision:
         return Decision(verdict=Verdict.ENDED, after=task.given_up_late())
     error = TaskError(
         code="no_output",
-        message="the upstream reports success but names no image",
+        message="; ".join(("the upstream reports success but names no image", *shortened(news.missing))),
         charged="yes",
         upstream_request_id=news.request_id,
     )

@@ -20,6 +20,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from darkroom.domain.attempts import Alternative, Attempt, Begun, Way, begun_after
+from darkroom.domain.missing import shortened
 from darkroom.errors import IllegalMove
 
 LAST_DELIVERY_S = 27 * 60
@@ -135,14 +136,14 @@ class Output:
 class Image:
     """The facts of one stored picture; its bytes are in the bucket. `size` is in bytes, `width` and `height` are in pixels.
 
-    0 pixels: the file does not tell its measures within its first half megabyte.
+    They are None where the file does not tell its measures within its first half megabyte.
     """
 
     index: int
     content_type: str
     size: int
-    width: int
-    height: int
+    width: int | None
+    height: int | None
     sha256: str
     created_at: float
     attempt: int = 1
@@ -180,7 +181,8 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One row of the table. `request` is None where it was not read along; `images` are the stored ones.
+    """One row of the table. `request` is None where it was not read along; `images` are the stored ones,
+    `missing` says in short texts which outputs of the same success could not be had.
 
     `next_check_at` is when the task is looked at next. Sweeps are offered it from `offered_at` on, where that is earlier: they
     then find in the row that it is not due.
@@ -221,6 +223,7 @@ class Task:
     news_by: str | None = None
     outputs: tuple[Output, ...] = ()
     images: tuple[Image, ...] = ()
+    missing: tuple[str, ...] = field(default=(), repr=False)  # addresses may be in it
     error: TaskError | None = None
     request: Request | None = None
 
@@ -358,6 +361,7 @@ class Task:
         lease: str,
         lease_s: float,
         outputs: tuple[Output, ...],
+        missing: tuple[str, ...] = (),
         upstream_task_id: str | None = None,
     ) -> Self:
         """The success is known and safe; the holder of `lease` fetches the bytes. An expired task stays expired."""
@@ -370,21 +374,35 @@ class Task:
             "news_at": now,
             "news_by": by,
             "outputs": outputs,
+            "missing": shortened(missing),
         }
         return self._amend(**heard) if self.phase is Phase.EXPIRED else self._move(Phase.STORING, **heard)
 
-    def lease_taken(self, now: float, *, lease: str, lease_s: float, outputs: tuple[Output, ...] | None = None) -> Self:
-        """Somebody else stores now: the former holder handed over or died."""
-        return self._amend(**self._lease(now, lease, lease_s), outputs=self.outputs if outputs is None else outputs)
+    def lease_taken(
+        self,
+        now: float,
+        *,
+        lease: str,
+        lease_s: float,
+        outputs: tuple[Output, ...] | None = None,
+        missing: tuple[str, ...] = (),
+    ) -> Self:
+        """Somebody else stores now: the former holder handed over or died. Fresh `outputs` come with what is `missing` there."""
+        named = {} if outputs is None else {"outputs": outputs, "missing": shortened(missing)}
+        return self._amend(**self._lease(now, lease, lease_s), **named)
 
     # -- moves: ends --------------------------------------------------------------------------------
 
-    def stored(self, now: float, images: tuple[Image, ...]) -> Self:
-        """The bytes are in the bucket: `succeeded`, or an expired task's late pictures."""
+    def stored(self, now: float, images: tuple[Image, ...], *, missing: tuple[str, ...] = ()) -> Self:
+        """The bytes are in the bucket: `succeeded`, or an expired task's late pictures.
+
+        `missing` says of which further outputs they are not; it joins what could not even be read.
+        """
+        had: dict[str, Any] = {"images": images, "missing": shortened((*self.missing, *missing))}
         if self.phase is Phase.EXPIRED:
-            late = tuple(replace(image, late=True) for image in images)
-            return self._amend(images=late, next_check_at=None, lease=None, lease_until=None, outputs=())
-        return self._end(Phase.SUCCEEDED, now, images=images)
+            had["images"] = tuple(replace(image, late=True) for image in images)
+            return self._amend(**had, next_check_at=None, lease=None, lease_until=None, outputs=())
+        return self._end(Phase.SUCCEEDED, now, **had)
 
     def failed(self, now: float, error: TaskError, *, by: str, upstream_task_id: str | None = None) -> Self:
         """It will never succeed; a task whose cancelling was asked for before its result was known ends canceled."""

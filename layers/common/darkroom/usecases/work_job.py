@@ -254,7 +254,9 @@ def _with_fresh_url(
     passing = isinstance(first.fault, DownloadInterrupted)
     fault, downloads = first.fault if passing else asked.fault, first.downloads
     if asked.outputs:
-        fresh = task.lease_taken(clock(), lease=task.lease or "", lease_s=timing.queued_lease_s, outputs=asked.outputs)
+        fresh = task.lease_taken(
+            clock(), lease=task.lease or "", lease_s=timing.queued_lease_s, outputs=asked.outputs, missing=asked.missing
+        )
         try:
             tasks.move(task, fresh)
         except TaskChanged:
@@ -275,6 +277,7 @@ class _Asked:
     """What the upstream says when it is asked for fresh URLs; not to be asked again before `not_before`."""
 
     outputs: tuple[Output, ...] = ()
+    missing: tuple[str, ...] = ()
     fault: DownloadError | None = None
     not_before: float = 0.0
 
@@ -304,7 +307,7 @@ def _ask_for_fresh(task: Task, ask: _Asking) -> _Asked:
         return _Asked(fault=fault, not_before=left_alone_until(error, clock=ask.clock))
     if news.says is not Says.SUCCEEDED:
         return _Asked(fault=OutputGone(f"asked for a fresh URL, the upstream says {news.word or news.says.value}"))
-    return _Asked(outputs=news.outputs)
+    return _Asked(outputs=news.outputs, missing=news.missing)
 
 
 def _give_up_or_wait(

@@ -9,6 +9,7 @@ from darkroom.web.problems import KINDS
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"}, description="RFC 3339, UTC, milliseconds.")]
 Charged = Annotated[Literal["yes", "no", "unknown"], Field(description="Whether the upstream bills it.")]
 Count = Annotated[int, Field(ge=0)]
+Size = Annotated[int, Field(ge=1)]
 
 
 class Document(BaseModel):
@@ -50,9 +51,10 @@ class Image(Document):
     url: str
     """Redirects to the bytes."""
     content_type: Literal["image/png", "image/jpeg", "image/webp", "image/avif", "image/gif"]
-    bytes: Count
-    width: Count
-    height: Count
+    bytes: Size
+    width: Size | None
+    """In pixels, as is `height`; null: the file does not tell it."""
+    height: Size | None
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     late: bool
     """It came after the task had expired."""
@@ -133,6 +135,8 @@ class Task(Document):
     settled_by: Literal["callback", "poll", "create", "deadline", "cancel"] | None
     """Who brought the news that decided it."""
     images: list[Image]
+    outputs_missing: list[str]
+    """Why further outputs of the same success are not among `images`, in a few words each; empty: all are there."""
     error: TaskError | None
     timeout_s: int
     created_at: Time

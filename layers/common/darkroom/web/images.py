@@ -35,11 +35,16 @@ def head(call: Call, image_id: str) -> Answer:
             "Content-Length": str(image.size),
             # API Gateway writes its own Content-Length over ours.
             "X-Image-Bytes": str(image.size),
-            "X-Image-Width": str(image.width),
-            "X-Image-Height": str(image.height),
             "Repr-Digest": f"sha-256=:{digest}:",
+            **_measures(image),
         },
     )
+
+
+def _measures(image: Image) -> dict[str, str]:
+    """The sides in pixels, where they are known."""
+    sides = {"X-Image-Width": image.width, "X-Image-Height": image.height}
+    return {name: str(side) for name, side in sides.items() if side is not None}
 
 
 def _stored(call: Call, image_id: str) -> tuple[Task, Image, str]:

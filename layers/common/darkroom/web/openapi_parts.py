@@ -72,9 +72,9 @@ HEADERS: Json = {
     "x-should-retry": _header("`false` where sending it again by itself is of no use, or of harm."),
     "WWW-Authenticate": _header("How to authenticate (RFC 6750)."),
     "Repr-Digest": _header("SHA-256 of the bytes (RFC 9530).", type="string", pattern="^sha-256=:[A-Za-z0-9+/]{43}=:$"),
-    "X-Image-Bytes": _header("Size in bytes.", type="integer", minimum=0),
-    "X-Image-Width": _header("Width in pixels.", type="integer", minimum=0),
-    "X-Image-Height": _header("Height in pixels.", type="integer", minimum=0),
+    "X-Image-Bytes": _header("Size in bytes.", type="integer", minimum=1),
+    "X-Image-Width": _header("Width in pixels; left out where the file does not tell it.", type="integer", minimum=1),
+    "X-Image-Height": _header("Height in pixels; left out where the file does not tell it.", type="integer", minimum=1),
 }
 
 RATE_LIMITED: Json = {

@@ -33,6 +33,7 @@ def task_json(task: Task, *, metadata: Mapping[str, str], evidence: Evidence | N
         "retry_of": task.retry_of,
         "settled_by": task.news_by,
         "images": [image_json(task, image) for image in task.images],
+        "outputs_missing": list(task.missing),
         "error": _error(task, task.error, evidence) if task.error else None,
         "timeout_s": task.timeout_s,
         "created_at": rfc3339(task.created_at),
