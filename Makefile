@@ -1,6 +1,7 @@
 # Everything there is to do here, by name; `make` alone lists it. Needs make and a python3 of 3.11 to 3.13, and nothing else.
 
-PYTHON ?= python3
+# The first of python3, python3.13, 3.12 and 3.11 that answers and is one of these.
+PYTHON ?= $(shell tools/find-python)
 # Not from the environment, where other tools mean other things by it: `make build ARCH=x86_64`.
 ARCH = arm64
 BUILD_DIR = .aws-sam/build
@@ -34,10 +35,16 @@ bench: .venv/.dev .venv-sam/.installed .venv-lambda/.installed  ## Measure speed
 	@$(MAKE) --no-print-directory .venv-bench/.installed || echo "LiteLLM's proxy could not be installed: the run goes on without it." >&2
 	.venv/bin/python -m tests.benchmarks
 
-check: .venv/.dev .venv-sam/.installed .venv-checkov/.installed  ## Look for faults without running anything: lint, format, types, template
+format: .venv/.dev  ## Format the code, and mend what ruff can mend by itself
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix-only --quiet .
+
+lint: .venv/.dev  ## Look for faults in the code, in seconds: ruff and mypy
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+
+check: lint .venv-sam/.installed .venv-checkov/.installed  ## Look for faults without running anything: lint, and the template
 	.venv/bin/cfn-lint template.yaml
 	$(SAM) validate --lint
 	$(CHECKOV)
@@ -66,33 +73,42 @@ clean:  ## Remove everything that was made here, the environments too
 # A stamp in each environment says that it holds what its lock file says.
 
 .venv/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || { \
-	  echo "Darkroom needs a Python of 3.11 to 3.13; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12" >&2; exit 1; }
-	$(PYTHON) -m venv .venv || { rm -rf .venv; echo "No virtual environment could be made: on Debian, apt install python3-venv" >&2; exit 1; }
+	@python=$(PYTHON); "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || { \
+	  echo "Darkroom needs a Python of 3.11 to 3.13; $$python is $$("$$python" --version 2>&1). Try: make PYTHON=python3.12" >&2; exit 1; }; \
+	echo "Creating .venv with $$("$$python" --version)"; \
+	"$$python" -m venv .venv || { rm -rf .venv; echo "No virtual environment could be made: on Debian, apt install python3-venv" >&2; exit 1; }
+
+# What a lock file holds, said before pip is silent about it for a while.
+PACKAGES = $$(grep -c == $(1)) packages of $(1) into $(2)
 
 .venv/.local: requirements/local.txt pyproject.toml | .venv/bin/python
-	.venv/bin/python $(PIP_INSTALL) --require-hashes -r requirements/local.txt
-	.venv/bin/python $(PIP_INSTALL) --no-build-isolation -e .
+	@echo "Installing the $(call PACKAGES,requirements/local.txt,.venv): about a minute"
+	@.venv/bin/python $(PIP_INSTALL) --require-hashes -r requirements/local.txt
+	@echo "Installing the darkroom command as .venv/bin/darkroom"
+	@.venv/bin/python $(PIP_INSTALL) --no-build-isolation -e .
 	@touch $@
 
 .venv/.dev: .venv/.local requirements/dev.txt
-	.venv/bin/python $(PIP_INSTALL) --require-hashes -r requirements/dev.txt
+	@echo "Installing the $(call PACKAGES,requirements/dev.txt,.venv), for the tests"
+	@.venv/bin/python $(PIP_INSTALL) --require-hashes -r requirements/dev.txt
 	@touch $@
 
 .venv-sam/.installed .venv-ministack/.installed .venv-checkov/.installed .venv-bench/.installed: .venv-%/.installed: requirements/%.txt | .venv/bin/python
-	.venv/bin/python -m venv --clear .venv-$*
-	.venv-$*/bin/python $(PIP_INSTALL) --require-hashes -r $<
+	@echo "Installing the $(call PACKAGES,$<,.venv-$*)"
+	@.venv/bin/python -m venv --clear .venv-$*
+	@.venv-$*/bin/python $(PIP_INSTALL) --require-hashes -r $<
 	@touch $@
 
 # Without a python3.13 this one is left out, and the tests that need it say so.
 .venv-lambda/.installed: requirements/lambda.txt
 	@if python313=$$(tools/find-python313); then \
-	  set -ex; "$$python313" -m venv --clear .venv-lambda; \
+	  set -e; echo "Installing the $(call PACKAGES,$<,.venv-lambda)"; "$$python313" -m venv --clear .venv-lambda; \
 	  .venv-lambda/bin/python $(PIP_INSTALL) --require-hashes -r $<; touch $@; fi
 
 $(WHEELS)/%/.complete: layers/dependencies/requirements.txt layers/dependencies/%/platform.mk | .venv/bin/python
-	rm -rf $(@D)
-	$(MAKE) --no-print-directory -C layers/dependencies/$* -f ../Makefile wheels PYTHON="$(CURDIR)/.venv/bin/python" DEST="$(CURDIR)/$(@D)"
+	@echo "Fetching the $(call PACKAGES,$<,$(@D))"
+	@rm -rf $(@D)
+	@$(MAKE) --no-print-directory -C layers/dependencies/$* -f ../Makefile wheels PYTHON="$(CURDIR)/.venv/bin/python" DEST="$(CURDIR)/$(@D)"
 	@touch $@
 
-.PHONY: help install demo up test chaos bench check build deploy openapi lock install-tools clean
+.PHONY: help install demo up test chaos bench format lint check build deploy openapi lock install-tools clean

@@ -2,6 +2,7 @@
 
 import click
 
+from darkroom import __version__
 from local.commands.demo import demo
 from local.commands.keys import keys
 from local.commands.models import models, presets
@@ -21,7 +22,7 @@ class InOrder(click.Group):
 
 
 @click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(package_name="darkroom")
+@click.version_option(__version__, prog_name="darkroom")
 def main() -> None:
     """Ask once for a picture; its bytes end up once in your own bucket.
 

@@ -46,6 +46,7 @@ def test_the_package_lies_where_lambda_looks_for_it(built: Built, architecture: 
     assert [one.name for one in layer.iterdir()] == ["python"]
     assert {one.name for one in (layer / "python").iterdir()} == {"darkroom"}
     assert (layer / "python" / "darkroom" / "domain" / "task.py").exists()
+    assert (layer / "python" / "darkroom" / "py.typed").exists()
 
 
 @BUILDS

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.tools import ROOT
 
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _MENTION = re.compile(r"\bdocs/[\w/-]+\.(?:md|svg)\b")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -19,7 +19,8 @@ def links(page: Path) -> Iterator[tuple[Path, str]]:
     text = page.read_text()
     for link in _LINK.findall(text):
         if "://" not in link:
-            path, _, heading = link.partition("#")
+            # The badge: a page of GitHub's own about the repository, named relative to where GitHub shows this one.
+            path, _, heading = re.sub(r"^\.\./\.\./actions/([^/]+/[^/]+)(/badge\.svg)?$", r".github/\1", link).partition("#")
             yield (page.parent / path if path else page), heading
     for mention in _MENTION.findall(text):
         yield ROOT / mention, ""

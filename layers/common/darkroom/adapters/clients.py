@@ -9,6 +9,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.handlers import add_expect_header, add_retry_headers, generate_idempotent_uuid, inject_api_version_header_if_needed
 
+from darkroom import __version__
 from darkroom.adapters.trust import amazon_roots
 from darkroom.errors import StorageUnavailable
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
 
 
-_USER_AGENT = "darkroom/0.1.0"
+_USER_AGENT = f"darkroom/{__version__}"
 
 
 class Session(Protocol):

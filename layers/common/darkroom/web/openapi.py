@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from darkroom import __version__
 from darkroom.catalogue.load import load_catalogue
 from darkroom.web import documents
 from darkroom.web.about import OPENAPI
@@ -32,7 +33,7 @@ def document() -> Json:
         "openapi": "3.1.0",
         "info": {
             "title": "Darkroom",
-            "version": "1",
+            "version": __version__,
             "summary": "Ask once for a generated image; its bytes end up once in your own bucket.",
             "description": "Every answer carries `X-Request-Id`, but those to callbacks and to requests that API Gateway "
             "itself turns away. Errors are RFC 9457 problem documents whose `code` is stable.",

@@ -1,8 +1,6 @@
 """What the adapter sends: frozen bytes, one key for every request, and never a secret where it could be read."""
 
 import json
-import tomllib
-from pathlib import Path
 
 import httpx
 import pytest
@@ -10,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from darkroom.adapters.upstreams.hiapi import HiApi
-from darkroom.adapters.upstreams.http import USER_AGENT
 from darkroom.errors import UpstreamRefused, UpstreamUnavailable
 from darkroom.ports import Upstream
 from tests.contract.hiapi.gateways import API_KEY, RotatingSecrets, mocked
@@ -82,12 +79,6 @@ def test_a_create_carries_the_key_the_idempotency_key_and_the_exact_bytes() -> N
     assert request.headers["idempotency-key"] == "task_A:1"
     assert request.headers["content-type"] == "application/json"
     assert request.headers["authorization"] == f"Bearer {API_KEY}"
-
-
-def test_we_say_who_we_are_in_the_version_that_we_are() -> None:
-    project = tomllib.loads((Path(__file__).parents[4] / "pyproject.toml").read_text())
-
-    assert f"darkroom/{project['project']['version']}" == USER_AGENT
 
 
 # -- the key -------------------------------------------------------------------------------------------

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from darkroom import __version__
 from darkroom.adapters.once import once
 from darkroom.adapters.trust import ssl_context
 from darkroom.adapters.upstreams.connections import Answered, Asked, BrokenOff, Http, NotSent, Pool
 from darkroom.adapters.web_address import WebAddress
 from darkroom.errors import NotAsked, OutcomeUnknown, UpstreamUnavailable
 
-USER_AGENT = "darkroom/0.1.0"
+USER_AGENT = f"darkroom/{__version__}"
 MAX_BODY = 1024 * 1024
 
 _ALWAYS = {"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "identity"}
