@@ -24,6 +24,8 @@ DarkroomError
     └── OutputRefused         give up: not an image, too large, or an address we never fetch
 """
 
+from enum import StrEnum
+
 
 class DarkroomError(Exception):
     """Base of everything below."""
@@ -103,14 +105,39 @@ class NotAsked(UpstreamUnavailable):
     """Our own secret could not be read, or no time was left: it says nothing about the gateway, which knows nothing of it."""
 
 
+class About(StrEnum):
+    """What a refusal is about, and so what else would be refused."""
+
+    REQUEST = "request"
+    MODEL = "model"
+    ACCOUNT = "account"
+
+
 class UpstreamRefused(UpstreamError):
     """A definite no: `reason` is our error code for it, `charged` what it cost, `retryable` whether a new try makes sense."""
 
-    def __init__(self, message: str, *, reason: str, charged: str = "no", retryable: str = "manual", **kwargs: object) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str,
+        about: About | None = None,
+        charged: str = "no",
+        retryable: str = "manual",
+        **kwargs: object,
+    ) -> None:
         super().__init__(message, **kwargs)  # type: ignore[arg-type]  # forwards UpstreamError's own keywords
         self.reason = reason
+        self.about = about or _usually_about(reason, self.status)
         self.charged = charged
         self.retryable = retryable
+
+
+def _usually_about(reason: str, status: int | None) -> About:
+    """What a refusal is about whose words tell no more than its reason; a 403 is about one model until another one meets it."""
+    if reason == "model_unavailable" or (reason == "upstream_auth" and status == 403):
+        return About.MODEL
+    return About.ACCOUNT if reason in ("upstream_auth", "upstream_quota") else About.REQUEST
 
 
 class OutcomeUnknown(UpstreamError):

@@ -26,6 +26,7 @@ class Complaint:
     """One normal form of them all; texts are redacted.
 
     `status` is the HTTP status, or what a 2xx body says in its place; `is_error` when anything at all says that it failed.
+    `kind` is the error's `type`: some gateways put the word that tells there.
     """
 
     status: int
@@ -33,6 +34,7 @@ class Complaint:
     message: str
     request_id: str | None
     is_error: bool
+    kind: str = ""
 
     @property
     def word(self) -> str:
@@ -54,6 +56,7 @@ def read_complaint(answer: Answer, doc: Mapping[str, Any] | None) -> Complaint:
         message=redact(message, MESSAGE_CAP),
         request_id=request_id(answer.headers, [error, inner, said, mapping(said.get("data"))], message),
         is_error=bool(not fine or status or code or said.get("error") or inner),
+        kind=redact(first_text(error.get("type"), inner.get("type")) or "", _CODE_CAP).lower(),
     )
 
 

@@ -6,14 +6,12 @@ from darkroom.adapters.upstreams.complaints import Complaint
 from darkroom.adapters.upstreams.http import Answer
 from darkroom.adapters.upstreams.refusals import (
     MAY_HAVE_WORKED,
-    charged_for,
     facts_of,
     in_own_words,
+    is_about_account,
     is_before_work,
     is_definite,
-    reason_of,
-    refusal_message,
-    retryable_for,
+    refusal,
     unknown_message,
 )
 from darkroom.errors import OutcomeUnknown, UpstreamRefused, UpstreamUnavailable
@@ -35,17 +33,11 @@ def raise_for_create(answer: Answer, complaint: Complaint, *, now: float) -> NoR
         raise UpstreamUnavailable(complaint.message, about_the_request=in_own_words(answer), **facts)
     if not is_definite(answer, complaint):
         raise OutcomeUnknown(unknown_message(answer, complaint), **facts)
-    raise UpstreamRefused(
-        refusal_message(complaint),
-        reason=reason_of(complaint),
-        charged=charged_for(complaint),
-        retryable=retryable_for(complaint),
-        **facts,
-    )
+    raise refusal(complaint, facts)
 
 
 def _did_no_work(answer: Answer, complaint: Complaint) -> bool:
     """A 503 counts only in the gateway's own words: a proxy before it may answer one although the work was begun."""
     if complaint.status == 503:
-        return in_own_words(answer) and complaint.word not in MAY_HAVE_WORKED
+        return in_own_words(answer) and complaint.word not in MAY_HAVE_WORKED and not is_about_account(complaint)
     return is_before_work(complaint)

@@ -9,16 +9,14 @@ from darkroom.adapters.upstreams.http import Answer
 from darkroom.adapters.upstreams.reading import mapping, text
 from darkroom.adapters.upstreams.refusals import (
     MAY_HAVE_WORKED,
-    charged_for,
     facts_of,
+    is_about_account,
     is_definite,
-    reason_of,
-    refusal_message,
-    retryable_for,
+    refusal,
     unknown_message,
 )
 from darkroom.domain.redact import redact
-from darkroom.errors import OutcomeUnknown, UpstreamRefused, UpstreamUnavailable
+from darkroom.errors import OutcomeUnknown, UpstreamUnavailable
 
 _RATE = frozenset({"rate_limited", "rate_limit_exceeded"})
 _FINE = frozenset({"0", "200", "201", "202"})
@@ -49,21 +47,17 @@ def raise_once(
     if _did_no_work(doc, complaint):
         raise UpstreamUnavailable(complaint.message, about_the_request=doc is not None, **facts)
     if is_definite(answer, complaint):
-        raise UpstreamRefused(
-            refusal_message(complaint),
-            reason=reason_of(complaint),
-            charged=charged_for(complaint),
-            retryable=retryable_for(complaint),
-            **facts,
-        )
+        raise refusal(complaint, facts)
     if doc is not None and complaint.is_error and 200 <= complaint.status < 300:
         # A whole answer that says "error" is the end of it; only its price is open.
-        raise UpstreamRefused(complaint.message, reason=reason_of(complaint), charged="unknown", **facts)
+        raise refusal(complaint, facts, charged="unknown")
     raise OutcomeUnknown(unknown_message(answer, complaint, missing=missing), **facts)
 
 
 def _did_no_work(doc: Mapping[str, Any] | None, complaint: Complaint) -> bool:
     """A 503 counts only in the gateway's own words: a proxy before it may answer one although the work was begun."""
+    if is_about_account(complaint):
+        return False
     if complaint.status == 429 or (complaint.word in _RATE and complaint.status < 500):
         return True
     began = complaint.word in MAY_HAVE_WORKED or complaint.word == "internal_error" or "timeout" in complaint.word

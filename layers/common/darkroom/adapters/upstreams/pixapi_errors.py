@@ -9,14 +9,15 @@ from darkroom.adapters.upstreams.complaints import Complaint
 from darkroom.adapters.upstreams.http import Answer
 
 _WORDS: Mapping[int, str] = {
-    401: "unauthorized",
-    402: "insufficient_credits",
     404: "model_not_found",
     422: "prompt_rejected",
     429: "rate_limited",
     503: "model_unavailable",
 }
-"""The one meaning that each status has (Pixapi docs, errors); the docs disagree on whether the body says it in words too."""
+"""The one meaning that each status has (Pixapi docs, errors); the docs disagree on whether the body says it in words too.
+
+401 and 402 are not in here: where no code tells, a message that names the content or the model is believed before them.
+"""
 
 
 def complaint_of(answer: Answer, doc: Mapping[str, Any] | None) -> Complaint:
