@@ -5,10 +5,17 @@ PYTHON ?= $(shell tools/find-python)
 # Not from the environment, where other tools mean other things by it: `make build ARCH=x86_64`.
 ARCH = arm64
 BUILD_DIR = .aws-sam/build
-PYTEST_ARGS ?= -n 3 --dist loadfile --no-loadscope-reorder
+# Two processes for the two cores of a small machine; more of them would each import everything once more.
+PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
+PYTEST = .venv/bin/python -m pytest $(PYTEST_ARGS)
+
+# The suite starts Python some hundreds of times. Where bytecode may not be kept, each start compiles everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 # The lock files are complete, so pip need not follow dependencies: it then asks for nothing that is not hashed.
 PIP_INSTALL := -m pip install -qq --disable-pip-version-check --no-deps
+# A tool compiles what it imports when it first runs; compiling all of it takes minutes.
+TOOL_INSTALL := install -qq --disable-pip-version-check --no-deps --no-compile
 WHEELS := .cache/wheels
 # What it looks at and what it leaves out, with the reasons, stands in .checkov.yaml.
 CHECKOV = .venv-checkov/bin/checkov --config-file .checkov.yaml
@@ -25,8 +32,16 @@ demo: install  ## Run the pipeline once, from a prompt to a picture, against a s
 up: install  ## Keep the same stack running here until Ctrl-C
 	.venv/bin/darkroom up
 
-test: .venv/.dev install-tools  ## Run every test, with the coverage gate
-	.venv/bin/python -m pytest $(PYTEST_ARGS) --cov --cov-report=term-missing:skip-covered
+test: .venv/.dev .venv-ministack/.installed  ## Test what a change is likely to break, with the coverage gate
+	$(PYTEST) --suite core --cov --cov-report=term-missing:skip-covered
+
+test-fast: .venv/.dev  ## Test within a minute: units, functions, contracts in memory and on moto
+	$(PYTEST) --suite fast
+
+test-rest: .venv/.dev install-tools  ## Run what `make test` leaves out: built layers, killed processes, made-up requests, tools
+	$(PYTEST) --suite rest
+
+test-all: test test-rest  ## Run every test
 
 chaos: .venv/.dev install-tools  ## Try to break the five promises at length: every crash, thousands of schedules, real kills (about half an hour)
 	.venv/bin/python -m tests.chaos
@@ -95,15 +110,15 @@ PACKAGES = $$(grep -c == $(1)) packages of $(1) into $(2)
 
 .venv-sam/.installed .venv-ministack/.installed .venv-checkov/.installed .venv-bench/.installed: .venv-%/.installed: requirements/%.txt | .venv/bin/python
 	@echo "Installing the $(call PACKAGES,$<,.venv-$*)"
-	@.venv/bin/python -m venv --clear .venv-$*
-	@.venv-$*/bin/python $(PIP_INSTALL) --require-hashes -r $<
+	@.venv/bin/python -m venv --clear --without-pip .venv-$*
+	@.venv/bin/python -m pip --python .venv-$*/bin/python $(TOOL_INSTALL) --require-hashes -r $<
 	@touch $@
 
 # Without a python3.13 this one is left out, and the tests that need it say so.
-.venv-lambda/.installed: requirements/lambda.txt
+.venv-lambda/.installed: requirements/lambda.txt | .venv/bin/python
 	@if python313=$$(tools/find-python313); then \
-	  set -e; echo "Installing the $(call PACKAGES,$<,.venv-lambda)"; "$$python313" -m venv --clear .venv-lambda; \
-	  .venv-lambda/bin/python $(PIP_INSTALL) --require-hashes -r $<; touch $@; fi
+	  set -e; echo "Installing the $(call PACKAGES,$<,.venv-lambda)"; "$$python313" -m venv --clear --without-pip .venv-lambda; \
+	  .venv/bin/python -m pip --python .venv-lambda/bin/python $(TOOL_INSTALL) --require-hashes -r $<; touch $@; fi
 
 $(WHEELS)/%/.complete: layers/dependencies/requirements.txt layers/dependencies/%/platform.mk | .venv/bin/python
 	@echo "Fetching the $(call PACKAGES,$<,$(@D))"
@@ -111,4 +126,4 @@ $(WHEELS)/%/.complete: layers/dependencies/requirements.txt layers/dependencies/
 	@$(MAKE) --no-print-directory -C layers/dependencies/$* -f ../Makefile wheels PYTHON="$(CURDIR)/.venv/bin/python" DEST="$(CURDIR)/$(@D)"
 	@touch $@
 
-.PHONY: help install demo up test chaos bench format lint check build deploy openapi lock install-tools clean
+.PHONY: help install demo up test test-fast test-rest test-all chaos bench format lint check build deploy openapi lock install-tools clean

@@ -14,19 +14,19 @@ by_name = pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name
 
 @by_name
 def test_a_fault_that_passes_changes_no_end(story: Story) -> None:
-    for trial in passing_faults(story):
+    for trial in passing_faults(story, one_in=12):
         trial.check()
 
 
 @by_name
 def test_a_service_that_fails_several_times_breaks_no_promise(story: Story) -> None:
-    for trial in short_outages(story):
+    for trial in short_outages(story, one_in=8):
         trial.check()
 
 
 @by_name
 def test_a_service_that_stays_away_for_hours_keeps_nothing_open_that_does_not_need_it(story: Story) -> None:
-    for trial in lasting_outages(story, seconds=4 * 3600, every=9):
+    for trial in lasting_outages(story, seconds=4 * 3600, one_in=18):
         trial.check()
 
 

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import boto3
@@ -53,9 +54,14 @@ class Aws:
 
 
 def clients_at(endpoint: str) -> Clients:
-    """Clients as the functions have them; MiniStack knows one account, by these words, and checks presigned URLs."""
-    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
-    return Clients(session=session, endpoint_url=endpoint)
+    """Make clients as the functions have them; MiniStack knows one account, by these words, and checks presigned URLs."""
+    return Clients(session=_session(), endpoint_url=endpoint)
+
+
+@cache
+def _session() -> boto3.Session:
+    """Make one session for all clients: each new one reads the services' descriptions anew."""
+    return boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
 
 
 @pytest.fixture(scope="session")

@@ -30,12 +30,12 @@ class Campaign:
 def campaigns(*, share: int = 1) -> tuple[Campaign, ...]:
     """Everything; or, where that would take too long, about one of `share`."""
     return (
-        Campaign(name="one death", pieces=_for_stories(single_crashes)),
+        Campaign(name="one death", pieces=_for_stories(partial(single_crashes, one_in=share))),
         # Pairs grow with the square of a story's length, and alone would take longer than everything else.
-        Campaign(name="two deaths", pieces=_for_stories(partial(double_crashes, every=share * _PAIRS))),
-        Campaign(name="one fault", pieces=_for_stories(passing_faults)),
-        Campaign(name="six faults", pieces=_for_stories(short_outages)),
-        Campaign(name="30 hours without", pieces=_for_stories(partial(lasting_outages, every=share))),
+        Campaign(name="two deaths", pieces=_for_stories(partial(double_crashes, one_in=share * _PAIRS))),
+        Campaign(name="one fault", pieces=_for_stories(partial(passing_faults, one_in=share))),
+        Campaign(name="six faults", pieces=_for_stories(partial(short_outages, one_in=share))),
+        Campaign(name="30 hours without", pieces=_for_stories(partial(lasting_outages, one_in=share))),
         Campaign(name="one or two interruptions", pieces=_for_races(partial(_few, share=share))),
         Campaign(name="any order", pieces=_for_races(partial(_many, share=share))),
         Campaign(name="made-up lives", pieces=(partial(_lives, number=max(1, 200 // share)),) * 25),

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from tests.support.knife import Knife
 from tests.support.life import Life
+from tests.support.sampling import sample
 from tests.support.stories import Story, last_words
 from tests.support.trials import Trial
 from tests.support.witness import NEVER_LOST
@@ -16,21 +17,21 @@ def boundaries_of(story: Story, *, world: type[World] = World) -> list[str]:
     return _live(story.begin(world=world)).knife.reached
 
 
-def single_crashes(story: Story, *, world: type[World] = World) -> Iterator[Trial]:
-    """The story once for each of its boundaries."""
-    for at in range(len(boundaries_of(story, world=world))):
+def single_crashes(story: Story, *, one_in: int = 1, world: type[World] = World) -> Iterator[Trial]:
+    """Live the story once for each of its boundaries, or for a sample of them."""
+    for at in sample(range(len(boundaries_of(story, world=world))), one_in=one_in, salt=story.name):
         yield _crash(story, (at,), world)[0]
 
 
-def double_crashes(story: Story, *, every: int = 1, world: type[World] = World) -> Iterator[Trial]:
-    """The story for pairs of boundaries: a second process dies while the world recovers from the first death.
+def double_crashes(story: Story, *, one_in: int = 1, world: type[World] = World) -> Iterator[Trial]:
+    """Live the story for pairs of boundaries, or a sample: a second process dies while the world recovers from the first death.
 
-    The second is one that the recovery itself reaches. `every` picks one pair of about so many, spread evenly.
+    The second is one that the recovery itself reaches. `one_in` picks about one pair of that many.
     """
-    stride = round(every**0.5)
-    for first in range(stride // 2, len(boundaries_of(story, world=world)), stride):
+    stride = round(one_in**0.5)
+    for first in sample(range(len(boundaries_of(story, world=world))), one_in=stride, salt=f"first {story.name}"):
         _, reached = _crash(story, (first,), world)
-        for second in range(first + 1 + first % stride, len(reached), stride):
+        for second in sample(range(first + 1, len(reached)), one_in=stride, salt=f"second {story.name} {first}"):
             yield _crash(story, (first, second), world)[0]
 
 

@@ -9,6 +9,7 @@ from darkroom.usecases.look_at_task import STORE_GIVE_UP_S
 from tests.support.crashes import boundaries_of
 from tests.support.knife import Knife
 from tests.support.life import Life
+from tests.support.sampling import sample
 from tests.support.stories import SUBMISSION_UNKNOWN, Story, last_words
 from tests.support.trials import Trial
 from tests.support.witness import NEVER_LOST, NEVER_RUDE
@@ -24,7 +25,7 @@ NEEDED = ("tasks.add", "tasks.get", "tasks.move", "tasks.overdue", "claims.claim
 """Without these nothing can be known or done: all that can be asked is that everything heals afterwards."""
 
 NEEDED_TO_GO_ON = (
-    *("bucket.", "downloads.", "queue.send", "tasks.request_of", "tasks.keep_sent", "accounts.", "upstream.submit:done"),
+    *("bucket.", "downloads.", "queue.send", "tasks.request_of", "tasks.keep_sent", "accounts.", "upstream.submit"),
 )
 """Without these a task waits for a day before it gives up."""
 
@@ -62,33 +63,30 @@ def fault_at(boundary: str) -> DarkroomError:
     return StorageUnavailable(f"outage: {boundary}")
 
 
-def passing_faults(story: Story) -> Iterator[Trial]:
-    """Each boundary fails once, each time that it is reached: the story must end as well as without."""
-    for boundary, times in _reached(story).items():
-        for first in range(1, times + 1):
-            outage = Outage(boundary=boundary, first=first)
-            life = story.begin(outage)
-            life.run_to_rest()
-            words = last_words(life)
-            life.witness.that(NEVER_LOST, bool(words) and words <= _allowed(story, boundary), f"it ended {sorted(words)}")
-            yield _trial(story, life, outage, f"{boundary} fails at its call {first}")
+def passing_faults(story: Story, *, one_in: int = 1) -> Iterator[Trial]:
+    """Each boundary fails once, each time that it is reached, or a sample of those: the story must end as well as without."""
+    calls = [(boundary, first) for boundary, times in _reached(story).items() for first in range(1, times + 1)]
+    for boundary, first in sample(calls, one_in=one_in, salt=f"passing {story.name}"):
+        outage = Outage(boundary=boundary, first=first)
+        life = story.begin(outage)
+        life.run_to_rest()
+        words = last_words(life)
+        life.witness.that(NEVER_LOST, bool(words) and words <= _allowed(story, boundary), f"it ended {sorted(words)}")
+        yield _trial(story, life, outage, f"{boundary} fails at its call {first}")
 
 
-def short_outages(story: Story, *, calls: int = 6) -> Iterator[Trial]:
-    """Each boundary fails several times in a row; how the story ends may change, the promises may not."""
-    for boundary in _reached(story):
+def short_outages(story: Story, *, calls: int = 6, one_in: int = 1) -> Iterator[Trial]:
+    """Each boundary, or a sample of them, fails several times in a row; the story's end may change, the promises may not."""
+    for boundary in sample(list(_reached(story)), one_in=one_in, salt=f"short {story.name}"):
         outage = Outage(boundary=boundary, calls=calls)
         life = story.begin(outage)
         life.run_to_rest()
         yield _trial(story, life, outage, f"{boundary} fails {calls} times")
 
 
-def lasting_outages(story: Story, *, seconds: float = LONGEST_S, every: int = 1) -> Iterator[Trial]:
-    """Each boundary fails for `seconds`. What does not need it ends all the same; the rest ends afterwards.
-
-    `every` picks one boundary of so many.
-    """
-    for boundary in list(_reached(story))[::every]:
+def lasting_outages(story: Story, *, seconds: float = LONGEST_S, one_in: int = 1) -> Iterator[Trial]:
+    """Each boundary, or a sample of them, fails for `seconds`: what does not need it ends meanwhile, the rest afterwards."""
+    for boundary in sample(list(_reached(story)), one_in=one_in, salt=f"lasting {story.name}"):
         outage = Outage(boundary=boundary, calls=FOREVER)
         life = story.begin(outage)
         life.run(until=life.world.now + seconds)

@@ -5,15 +5,15 @@ import pytest
 from tests.chaos.emulators.counting import Counted
 from tests.chaos.emulators.deployment import Deployment
 from tests.chaos.emulators.lives import LIVES, Life, live
-from tests.chaos.emulators.scale import LONG, TIMEOUT_S, some
+from tests.chaos.emulators.scale import LONG, TIMEOUT_S, sample
 from tests.chaos.emulators.scripts import TRIES, OneFault, Outage, Stalled
 from tests.chaos.emulators.wire import CUT, DROP, FAIL, THROTTLE
 
 pytestmark = pytest.mark.timeout(TIMEOUT_S)
 
 EVERY_LIFE = pytest.mark.parametrize("life", LIVES, ids=lambda life: life.name)
-FAULTS = some([(life, fault) for life in LIVES for fault in (DROP, CUT, FAIL, THROTTLE)], one_in=8, salt="f")
-OUTAGES = some([(life, fault) for life in LIVES for fault in (CUT, FAIL, THROTTLE)], one_in=10, salt="o")
+FAULTS = sample([(life, fault) for life in LIVES for fault in (DROP, CUT, FAIL, THROTTLE)], one_in=24, salt="f")
+OUTAGES = sample([(life, fault) for life in LIVES for fault in (CUT, FAIL, THROTTLE)], one_in=30, salt="o")
 # A time-out is waited for: 3 s at the table, 5 s at the queue, 10 s at the bucket.
 STALLED = ["dynamodb PutItem", *(["dynamodb GetItem", "sqs SendMessage", "s3 PutObject", "upstream create"] if LONG else [])]
 
@@ -26,7 +26,7 @@ def named(cases: list[tuple[Life, str]]) -> list[str]:
 def test_a_write_whose_answer_is_lost_is_not_a_conflict(deployment: Deployment, life: Life, counted: Counted) -> None:
     writes = sum(one.name == "dynamodb PutItem" for one in live(deployment, life).exchanges)
 
-    chosen = some(range(writes), one_in=3, salt=life.name + deployment.aws.name)
+    chosen = sample(range(writes), one_in=12, salt=life.name + deployment.aws.name)
     for at in chosen:
         script = OneFault(at, DROP, name="dynamodb PutItem")
         lived = live(deployment, life, script)
@@ -41,7 +41,7 @@ def test_a_write_whose_answer_is_lost_is_not_a_conflict(deployment: Deployment, 
 def test_one_fault_at_any_exchange_is_made_good(deployment: Deployment, life: Life, fault: str, counted: Counted) -> None:
     exchanges, struck = live(deployment, life).exchanges, 0
 
-    for at in some(range(len(exchanges)), one_in=6, salt=life.name + fault):
+    for at in sample(range(len(exchanges)), one_in=12, salt=life.name + fault):
         script = OneFault(at, fault)
         live(deployment, life, script)
 
@@ -57,7 +57,7 @@ def test_a_service_that_goes_away_at_any_exchange_is_waited_for(
 ) -> None:
     exchanges, struck = live(deployment, life).exchanges, 0
 
-    for at in some(range(len(exchanges)), one_in=6, salt=fault + life.name):
+    for at in sample(range(len(exchanges)), one_in=12, salt=fault + life.name):
         script = Outage(at, fault)
         live(deployment, life, script)
 
