@@ -21,12 +21,14 @@ from darkroom.domain.admission import Limits
 from darkroom.domain.task import Task
 from tests.functions.api.client import DOMAIN, KEY, SECRET, Clock, Context, MemoryServices, event, poster
 from tests.support.answering import Answering
+from tests.support.gateway import PNG
 from tests.support.memory import MemoryDownloads, MemorySecrets
+
+__all__ = ["PNG"]
 
 UPSTREAM_KEY = "hi-sk-the-key-of-the-gateway-0123456789"
 WEBHOOK_SECRET = "whsec_the-secret-of-the-webhooks-0123"
 ROUTE = "POST /v1/callbacks/{upstream}/{task_id}/{token}"
-PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x02\0\0\0\x03" + bytes(9)
 
 _APPS = {"api": api_app, "receive_callback": callback_app, "work_tasks": work_app, "reconcile_tasks": reconcile_app}
 Event = dict[str, Any]

@@ -16,12 +16,12 @@ from darkroom.domain.task import Task
 from darkroom.errors import DownloadInterrupted
 from darkroom.usecases.store_pictures import Stored, store_pictures
 from tests.security.internet import PUBLIC, Internet, internet
+from tests.support.gateway import PNG
 from tests.support.memory import MemoryBucket, MemoryTasks
 from tests.support.origin import HOST, Origin, Visit, authority, head, origin
 from tests.support.tasks import BIRTH, a_task, storing, submitted
 
 CAP = 1024 * 1024
-PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x02\0\0\0\x03" + bytes(9)
 
 
 @pytest.fixture(scope="module")

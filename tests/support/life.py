@@ -38,7 +38,8 @@ MOST_TENDINGS = 50
 class Fate:
     """What becomes of a generation, `after` so many seconds; `ends` None: nothing ever. `inside`: its outputs are data URIs.
 
-    `passing`: a failure costs nothing and may pass. `then` is the fate of the next attempt's generation; None: the same.
+    `passing`: a failure costs nothing and may pass. `named_after`: its success names no output until so many seconds later.
+    `then` is the fate of the next attempt's generation; None: the same.
     """
 
     after: float = 20.0
@@ -49,6 +50,7 @@ class Fate:
     content: bytes = PNG
     inside: bool = False
     passing: bool = False
+    named_after: float = 0.0
     then: "Fate | None" = None
     answers: tuple[bytes | Page | DarkroomError, ...] = ()
     """What the first output's URL gives, in turn; without: its bytes."""
@@ -304,6 +306,9 @@ class Life:
             if fate.answers:
                 self.world.downloads.serve(generation.outputs[0].url, *fate.answers)
                 generation.variants = frozenset(one for one in fate.answers if isinstance(one, bytes))
+            if fate.named_after:
+                named, generation.outputs = generation.outputs, ()
+                self.at(fate.named_after, lambda: setattr(generation, "outputs", named))
         else:
             gateway.fail(generation, passing=fate.passing)
         if fate.called_back and gateway.promises.calls_back and generation.callback_url:

@@ -256,12 +256,16 @@ class MemoryBucket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """What a URL gives: bytes, then perhaps a fault in the middle; `announced` says whether the size is told."""
+    """What a URL gives: bytes, then perhaps a fault in the middle; `announced` says whether the size is told.
+
+    `repeatable` is false where the URL holds the bytes itself.
+    """
 
     content: bytes
     fault: DarkroomError | None = None
     announced: bool = True
     chunk: int = 65_536
+    repeatable: bool = True
 
     def chunks(self) -> Iterator[bytes]:
         for at in range(0, len(self.content), self.chunk):
@@ -291,7 +295,8 @@ class MemoryDownloads:
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
         if isinstance(answer, DarkroomError):
             raise answer.with_traceback(None)
-        yield Download(size=len(answer.content) if answer.announced else None, chunks=answer.chunks())
+        size = len(answer.content) if answer.announced else None
+        yield Download(size=size, chunks=answer.chunks(), repeatable=answer.repeatable)
 
 
 @boundaries(Queue, "queue")

@@ -42,6 +42,9 @@ AT_SECOND = Fate(ends=Says.FAILED, passing=True, then=Fate())
 CONTENT = PNG + b"\0"
 DEAD = Fate(answers=(OutputGone("404"),))
 BROKEN_AT_FIRST = Fate(answers=(*[Page(content=CONTENT, fault=DownloadInterrupted("reset"), chunk=40)] * 3, CONTENT))
+CUT_AT_FIRST = Fate(answers=(*[Page(content=CONTENT[:-30], chunk=40)] * 5, CONTENT))
+ONE_OF_THREE_BAD = Fate(pictures=3, answers=(Page(content=b"<html>filtered</html>"),))
+NAMED_LATER = Fate(named_after=400)
 RE_ENCODED = Fate(answers=tuple(CONTENT + bytes([number]) for number in range(9)))
 LARGE = PNG + bytes(5000)
 IN_PIECES = Fate(content=LARGE, answers=(Page(content=LARGE + b"\0", chunk=1500),))
@@ -375,6 +378,9 @@ STORIES = (
     Story(name="canceled while its outcome is unknown", tell=_canceled_unknown, ends=_CANCELED | _STORED),
     Story(name="the first URL is dead", tell=_fresh_url, fate=DEAD),
     Story(name="the download breaks in the middle", tell=_plainly, fate=BROKEN_AT_FIRST),
+    Story(name="the picture ends early at first", tell=_plainly, fate=CUT_AT_FIRST),
+    Story(name="one of three outputs is no picture", tell=_plainly, fate=ONE_OF_THREE_BAD),
+    Story(name="a success that names its output later", tell=_plainly, fate=NAMED_LATER),
     Story(name="other bytes each time they are fetched", tell=_plainly, fate=RE_ENCODED),
     Story(name="a picture that comes in many pieces", tell=_plainly, fate=IN_PIECES),
     Story(name="an output of unknown length", tell=_plainly, fate=OF_UNKNOWN_LENGTH),

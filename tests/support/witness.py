@@ -14,7 +14,7 @@ from tests.support.gateway import Generation
 from tests.support.world import World
 
 PAID_ONCE, NEVER_LOST, ONE_END, NEVER_FOOLED, NEVER_RUDE = range(1, 6)
-NOT_STORED = frozenset({"storage_failed", "output_expired", "no_output"})
+NOT_STORED = frozenset({"storage_failed", "output_expired", "output_incomplete", "no_output"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +176,10 @@ class Witness:
             return
         generation = self._generation(task)
         contents = generation.contents if generation else ()
-        self.that(ONE_END, len(task.images) == len(contents), f"{_brief(task)}: {len(task.images)} of {len(contents)} pictures")
-        for image, content in zip(task.images, contents, strict=False):
+        told_of = len(task.images) + len(task.missing)
+        self.that(ONE_END, told_of == len(contents), f"{_brief(task)}: {told_of} of {len(contents)} pictures are told of")
+        for image in task.images:
+            content = contents[image.index] if image.index < len(contents) else b""
             found = self.world.bucket.objects.get(picture_key(task, image.attempt, image.index))
             stored = found.content if found else b""
             theirs = {content} | (generation.variants if generation and image.index == 0 else frozenset())

@@ -20,8 +20,8 @@ DarkroomError
 │   └── SignatureRejected     answer 401
 └── DownloadError             the bytes behind an output URL
     ├── DownloadInterrupted   try the same URL again
-    ├── OutputGone            ask the upstream for a fresh URL
-    └── OutputRefused         give up: not an image, too large, or an address we never fetch
+    ├── OutputGone            try it again, then ask the upstream for a fresh URL
+    └── OutputRefused         give up: too large, an address we never fetch, or bytes that no further try can change
 """
 
 from enum import StrEnum
@@ -161,20 +161,24 @@ class SignatureRejected(CallbackRejected):
 
 
 class DownloadError(DarkroomError):
-    """The bytes behind an output URL could not be had; the message holds no URL query."""
+    """The bytes behind an output URL could not be had; the message holds no URL query. `code` is the task error it leads to."""
+
+    code = "storage_failed"
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code or self.code
 
 
 class DownloadInterrupted(DownloadError):
-    """A passing fault: time-out, broken connection, 5xx, 429."""
+    """A passing fault: time-out, broken connection, 5xx, 429, a file that ends early."""
 
 
 class OutputGone(DownloadError):
-    """401, 403, 404 or 410: expired, or not there yet."""
+    """Expired, or not there yet: 401, 403, 404 or 410, or something that is no image."""
+
+    code = "output_expired"
 
 
 class OutputRefused(DownloadError):
-    """Never acceptable, however often it is fetched; `code` is the task error it leads to."""
-
-    def __init__(self, message: str, *, code: str) -> None:
-        super().__init__(message)
-        self.code = code
+    """Never acceptable, however often it is fetched."""

@@ -208,10 +208,14 @@ class Bucket(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Download:
-    """An opened output: `size` is None when the server does not say; `chunks` raises DownloadInterrupted when it breaks."""
+    """An opened output: `size` is None when the server does not say; `chunks` raises DownloadInterrupted when it breaks.
+
+    `repeatable`: opening it again may bring other bytes.
+    """
 
     size: int | None
     chunks: Iterator[bytes]
+    repeatable: bool = True
 
 
 class Downloads(Protocol):

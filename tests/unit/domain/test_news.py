@@ -110,8 +110,27 @@ def test_a_success_that_nobody_wants_any_more_is_dropped_and_was_paid() -> None:
     assert after.error.charged == "yes"
 
 
-def test_a_success_without_an_image_fails_and_was_paid() -> None:
-    after = about(known(Phase.GENERATING), replace(SUCCESS, outputs=(), request_id="r-1")).after
+def test_a_success_that_names_no_image_is_kept_as_one_whose_image_is_still_to_be_asked_for() -> None:
+    nameless = replace(SUCCESS, outputs=(), missing=("output 1: no address",))
+
+    for task in (known(Phase.GENERATING), a_task(Phase.UNKNOWN), known(Phase.EXPIRED, next_check_at=None)):
+        decision = about(task, nameless)
+
+        assert decision.verdict is Verdict.STORE
+        assert decision.after is not None
+        assert (decision.after.lease, decision.after.outputs, decision.after.missing) == ("mine", (), ("output 1: no address",))
+
+
+@pytest.mark.parametrize(
+    ("task", "news"),
+    [
+        (known(Phase.SUBMITTING), replace(SUCCESS, by="create")),
+        (a_task(Phase.SUBMITTING), replace(SUCCESS, upstream_task_id=None)),
+    ],
+    ids=["the answer to the POST", "no id to ask about"],
+)
+def test_a_success_without_an_image_fails_where_nobody_can_be_asked_and_was_paid(task: Task, news: News) -> None:
+    after = about(task, replace(news, outputs=(), request_id="r-1")).after
 
     assert after is not None
     assert after.error is not None
@@ -122,7 +141,7 @@ def test_what_could_not_be_read_of_a_success_is_kept_with_the_task_and_told_when
     partly = replace(SUCCESS, missing=("output 2: no address",))
 
     storing = about(known(Phase.GENERATING), partly).after
-    failed = about(known(Phase.GENERATING), replace(partly, outputs=())).after
+    failed = about(known(Phase.SUBMITTING), replace(partly, by="create", outputs=())).after
 
     assert storing is not None
     assert storing.missing == ("output 2: no address",)
@@ -159,7 +178,7 @@ def test_a_second_late_success_is_a_duplicate() -> None:
 def test_a_late_end_without_a_picture_stops_the_looking() -> None:
     expired = known(Phase.EXPIRED, next_check_at=T0 + 1)
 
-    for news in (FAILURE, replace(SUCCESS, outputs=())):
+    for news in (FAILURE, replace(SUCCESS, by="create", outputs=())):
         after = about(expired, news).after
 
         assert after is not None

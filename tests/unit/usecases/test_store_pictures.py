@@ -1,14 +1,18 @@
 """Bytes come home once, whole, hashed and small enough, or not at all."""
 
 import hashlib
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from darkroom.domain.task import Phase, Task
 from darkroom.errors import DownloadInterrupted, OutputGone, OutputRefused, StorageUnavailable, TaskChanged
-from darkroom.ports import Body
+from darkroom.ports import Body, Download
 from darkroom.usecases.store_pictures import MeteredBody, Stored
-from tests.support.memory import MemoryBucket, MemoryTasks, Page
+from tests.support.memory import MemoryBucket, MemoryDownloads, MemoryTasks, Page
 from tests.support.memory import Stored as StoredObject
 from tests.support.world import PNG, World
 
@@ -84,9 +88,125 @@ def test_what_is_not_an_image_is_not_stored(content: bytes) -> None:
 
     stored = store(world, task)
 
-    assert isinstance(stored.fault, OutputRefused)
-    assert stored.fault.code == "no_output"
+    assert stored.fault is not None
+    assert (stored.fault.code, stored.downloads) == ("no_output", 4)
     assert world.bucket.objects == {}
+
+
+@pytest.mark.parametrize("instead", [b"<html>one moment</html>", b"", b'{"error": "not yet"}'])
+def test_what_is_not_an_image_yet_is_tried_again_like_any_interruption(instead: bytes) -> None:
+    world = World()
+    task = storing(world)
+    world.downloads.serve(URL, instead, instead, PNG)
+
+    stored = store(world, task)
+
+    assert (stored.task.phase, stored.downloads) == (Phase.SUCCEEDED, 3)
+
+
+JPEG = b"\xff\xd8\xff\xc0\0\x0b\x08\0\x03\0\x02\x01\x01\x11\0\xff\xda\0\x08\x01\x01\0\0\x3f\0\x55\xff\0\x55\xff\xd9"
+
+
+@pytest.mark.parametrize("announced", [True, False])
+@pytest.mark.parametrize(
+    ("whole", "size"),
+    [(PNG, 8), (PNG, len(PNG) // 2), (PNG, len(PNG) - 12), (PNG, len(PNG) - 1), (JPEG, 4), (JPEG, len(JPEG) - 2)],
+)
+def test_a_file_that_ends_early_is_fetched_again_and_never_stored(whole: bytes, size: int, announced: bool) -> None:
+    world = World()
+    task = storing(world)
+    cut = Page(content=whole[:size], announced=announced, chunk=7)
+    world.downloads.serve(URL, cut, cut, Page(content=whole, announced=announced, chunk=7))
+
+    stored = store(world, task)
+
+    assert (stored.task.phase, stored.downloads) == (Phase.SUCCEEDED, 3)
+    assert [one.content for one in world.bucket.objects.values()] == [whole]
+
+
+def test_a_file_that_ends_early_whenever_it_is_fetched_is_a_passing_fault_with_a_name_of_its_own() -> None:
+    world = World()
+    task = storing(world)
+    world.downloads.serve(URL, PNG[:-1])
+
+    fault = store(world, task).fault
+
+    assert isinstance(fault, DownloadInterrupted)
+    assert fault.code == "output_incomplete"
+    assert world.bucket.objects == {}
+
+
+@pytest.mark.parametrize(("content", "code"), [(PNG[:-1], "output_incomplete"), (b"<html>", "no_output")])
+def test_bytes_that_no_further_try_can_change_are_tried_once(content: bytes, code: str) -> None:
+    world = World()
+    task = storing(world)
+    world.downloads.serve(URL, Page(content=content, repeatable=False))
+
+    stored = store(world, task)
+
+    assert isinstance(stored.fault, OutputRefused)
+    assert (stored.fault.code, stored.downloads) == (code, 1)
+
+
+def test_one_bad_output_does_not_keep_the_others_from_being_stored() -> None:
+    world = World()
+    task = storing(world, pictures=4)
+    world.downloads.serve(URL, b"<html>filtered</html>")
+    world.downloads.serve(URL.replace("0.png", "2.png"), OutputRefused("not a public https address"))
+
+    stored = store(world, task)
+
+    assert [image.index for image in stored.images] == [1, 3]
+    assert {index: fault.code for index, fault in stored.faults.items()} == {0: "no_output", 2: "storage_failed"}
+    assert stored.task.phase is Phase.STORING
+
+
+class Dripping(MemoryDownloads):
+    """The first output takes all the time that it is given."""
+
+    world: World
+
+    @contextmanager
+    def open(self, url: str, *, timeout_s: float) -> Iterator[Download]:
+        if url == URL:
+            self.world.now += timeout_s
+            raise DownloadInterrupted("ReadTimeout")
+        with MemoryDownloads.open(self, url, timeout_s=timeout_s) as download:
+            yield download
+
+
+def test_an_output_that_drips_leaves_time_for_the_others() -> None:
+    world = World()
+    task = storing(world, pictures=3)
+    dripping = Dripping(script=world.downloads.script)
+    dripping.world = world
+    world.downloads = dripping
+
+    stored = store(world, task, resume=True)
+
+    assert [image.index for image in stored.images] == [1, 2]
+    assert isinstance(stored.fault, DownloadInterrupted)
+
+
+def test_a_foreign_object_among_what_is_resumed_is_refused_and_the_others_are_stored() -> None:
+    world = World()
+    task = storing(world, pictures=2)
+    world.bucket.objects[f"images/shop/{task.id}/1/0"] = StoredObject(content=b"not ours", content_type="a/b", filename="x")
+
+    stored = store(world, task, resume=True)
+
+    assert isinstance(stored.fault, OutputRefused)
+    assert [image.index for image in stored.images] == [1]
+
+
+def test_a_disk_without_room_is_our_own_trouble(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    world = World()
+    task = storing(world)
+    world.downloads.serve(URL, Page(content=PNG, announced=False))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "not there"))
+
+    with pytest.raises(StorageUnavailable, match="disk"):
+        store(world, task)
 
 
 def test_a_passing_fault_is_tried_again_after_the_configured_delays() -> None:

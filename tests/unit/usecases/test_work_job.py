@@ -8,9 +8,11 @@ import pytest
 from darkroom.domain.news import Says
 from darkroom.domain.task import Output, Phase, Task
 from darkroom.errors import (
+    DarkroomError,
     DownloadInterrupted,
     OutcomeUnknown,
     OutputGone,
+    OutputRefused,
     StorageUnavailable,
     TaskChanged,
     UpstreamUnavailable,
@@ -162,6 +164,196 @@ def test_a_success_that_now_names_no_output_fails() -> None:
     world.gateway.of_task(job.task_id).outputs = ()
 
     assert world.work(job).outcome == "failed"
+
+
+def nameless(world: World, *, content: bytes = PNG) -> str:
+    """A task whose upstream says success in a callback, and names no image so far."""
+    task_id = world.create().task.id
+    world.gateway.succeed(task_id, content=content)
+    world.gateway.of_task(task_id).outputs = ()
+    world.call_back(task_id)
+    return task_id
+
+
+def named(world: World, task_id: str) -> None:
+    world.gateway.of_task(task_id).outputs = (Output(url=URL),)
+
+
+def test_a_success_that_names_no_image_is_asked_about_at_once() -> None:
+    world = World()
+    task_id = nameless(world)
+    named(world, task_id)
+
+    assert [worked.outcome for worked in world.work_all()] == ["stored"]
+    assert world.task(task_id).phase is Phase.SUCCEEDED
+    assert world.gateway.looks == ["tk-1"]
+
+
+def test_a_success_that_names_no_image_yet_is_asked_about_again_later() -> None:
+    world = World()
+    task_id = nameless(world)
+    world.live_on(300)
+    waiting = world.task(task_id).phase
+    named(world, task_id)
+
+    world.live_on(600)
+
+    assert (waiting, world.task(task_id).phase) == (Phase.STORING, Phase.SUCCEEDED)
+
+
+def test_a_success_that_a_poll_tells_without_an_image_is_asked_about_again_too() -> None:
+    world = World()
+    task_id = world.create().task.id
+    world.gateway.succeed(task_id)
+    world.gateway.of_task(task_id).outputs = ()
+    world.now += 61
+    world.tick()
+    named(world, task_id)
+
+    world.work_all()
+
+    assert world.task(task_id).phase is Phase.SUCCEEDED
+
+
+def test_a_success_that_never_names_an_image_fails_at_its_deadline_and_its_last_answer_is_kept() -> None:
+    world = World()
+    task_id = nameless(world)
+
+    world.live_on(1700)
+    before = world.task(task_id).phase
+    world.live_on(500)
+
+    task, evidence = world.task(task_id), world.tasks.evidence(task_id)
+    assert (before, task.phase) == (Phase.STORING, Phase.FAILED)
+    assert task.error is not None
+    assert (task.error.code, task.error.charged, task.error.upstream_request_id) == ("no_output", "yes", "req-9")
+    assert "names no image" in task.error.message
+    assert evidence is not None
+    assert evidence.source == "poll"
+    assert 4 <= len(world.gateway.looks) <= 12
+
+
+def test_a_success_without_an_image_frees_its_slot_at_once() -> None:
+    world = World()
+
+    nameless(world)
+
+    assert not world.accounts.held()
+
+
+def test_a_late_success_that_names_no_image_yet_is_asked_about_until_the_tail_ends() -> None:
+    world = World()
+    task_id = world.create().task.id
+    world.live_on(1900)
+    world.gateway.succeed(task_id)
+    world.gateway.of_task(task_id).outputs = ()
+    world.call_back(task_id)
+    world.live_on(2000)
+    named(world, task_id)
+
+    world.live_on(4 * 3600, step=600)
+
+    assert [image.late for image in world.task(task_id).images] == [True]
+
+
+def test_an_upstream_that_is_still_at_work_after_a_success_without_an_image_is_asked_again() -> None:
+    world = World()
+    task_id = nameless(world)
+    world.gateway.of_task(task_id).says = Says.ARCHIVING
+    world.live_on(120)
+    world.gateway.of_task(task_id).says = Says.SUCCEEDED
+    named(world, task_id)
+
+    world.live_on(600)
+
+    assert world.task(task_id).phase is Phase.SUCCEEDED
+
+
+def test_an_upstream_that_says_failure_after_a_success_without_an_image_is_asked_no_more() -> None:
+    world = World()
+    task_id = nameless(world)
+    world.gateway.fail(task_id)
+
+    assert [worked.outcome for worked in world.work_all()] == ["failed"]
+    assert "failed" in (world.task(task_id).error or pytest.fail("no error")).message
+
+
+def several(world: World, *, pictures: int = 3) -> Job:
+    """The job of a success with several images, none of which was fetched."""
+    task_id = world.create().task.id
+    world.gateway.succeed(task_id, pictures=pictures)
+    delays, world.delays = world.delays, ()
+    world.call_back(task_id)
+    world.delays = delays
+    return world.queue.jobs.pop()
+
+
+SECOND = URL.replace("0.png", "1.png")
+
+
+@pytest.mark.parametrize(
+    ("instead", "why"),
+    [
+        (b"<html>filtered</html>", "output 2: the output is not a PNG, JPEG, WebP, AVIF or GIF image"),
+        (OutputGone("status 404 from https://cdn.test/tk-1/1.png"), "output 2: status 404 from https://cdn.test/tk-1/1.png"),
+        (OutputRefused("not a public https address"), "output 2: not a public https address"),
+    ],
+)
+def test_one_bad_output_of_several_loses_only_itself(instead: bytes | DarkroomError, why: str) -> None:
+    world = World()
+    job = several(world)
+    world.downloads.serve(SECOND, instead)
+
+    worked = world.work(job)
+
+    task = world.task(job.task_id)
+    assert (worked.outcome, task.phase, task.error) == ("stored", Phase.SUCCEEDED, None)
+    assert [image.index for image in task.images] == [0, 2]
+    assert task.missing == (why,)
+    assert world.gateway.looks == ["tk-1"]
+
+
+def test_an_output_that_may_still_come_is_waited_for_until_the_deadline_and_then_missing() -> None:
+    world = World()
+    job = several(world)
+    world.downloads.serve(SECOND, PNG[:-1])
+
+    first = world.work(job)
+    world.live_on(3600)
+
+    task = world.task(job.task_id)
+    assert first.outcome == "later"
+    assert (task.phase, len(task.images)) == (Phase.SUCCEEDED, 2)
+    assert task.missing == (f"output 2: the picture ends early, after {len(PNG) - 1} bytes",)
+    assert world.downloads.opened.count(URL) == 1
+
+
+def test_a_late_success_of_which_one_output_is_bad_gains_the_others() -> None:
+    world = World()
+    task_id = world.create().task.id
+    world.live_on(1900)
+    world.gateway.succeed(task_id, pictures=2)
+    world.downloads.serve(URL, OutputGone("404"))
+    world.call_back(task_id)
+
+    world.live_on(600)
+
+    task = world.task(task_id)
+    assert (task.phase, [image.late for image in task.images], len(task.missing)) == (Phase.EXPIRED, [True], 1)
+
+
+def test_a_picture_that_always_ends_early_fails_with_a_code_of_its_own() -> None:
+    world = World()
+    job = handed_over(world)
+    world.downloads.serve(URL, PNG[:-5])
+
+    world.work(job)
+    world.live_on(3600)
+
+    error = world.task(job.task_id).error
+    assert error is not None
+    assert (error.code, error.charged) == ("output_incomplete", "yes")
+    assert world.bucket.objects == {}
 
 
 @pytest.mark.parametrize("silent", [UpstreamUnavailable("busy"), OutcomeUnknown("cut off")])

@@ -26,7 +26,7 @@ def open_data_uri(url: str) -> Download:
     begin, end = len(head) + 1, _end(url)
     if end <= begin or (end - begin) % 4 == 1:
         raise _refused("the data URI's base64 is not whole")
-    return Download(size=(end - begin) * 3 // 4, chunks=_chunks(url, begin, end))
+    return Download(size=(end - begin) * 3 // 4, chunks=_chunks(url, begin, end), repeatable=False)
 
 
 def _end(url: str) -> int:

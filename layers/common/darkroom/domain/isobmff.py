@@ -27,6 +27,38 @@ def size(head: bytes | bytearray) -> tuple[int, int] | None:
     return max(sizes, key=lambda sides: sides[0] * sides[1], default=None)
 
 
+def items_end(head: bytes | bytearray) -> int | None:
+    """Where the last byte of an item lies that has its place in the file, as `iloc` says; None while there is none in `head`."""
+    return next((_items_end(head[at:end]) for kind, at, end in _boxes(head) if kind == b"iloc"), None)
+
+
+def _items_end(iloc: bytes | bytearray) -> int:
+    """Read the places of items (ISO/IEC 14496-12, 8.11.3); what is cut off has no place."""
+    at = 4
+
+    def number(size: int) -> int:
+        nonlocal at
+        at += size
+        return int.from_bytes(iloc[at - size : at], "big")
+
+    version = iloc[0] if iloc else 0
+    sizes = number(2)
+    offset_size, length_size, base_size = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15
+    index_size = sizes & 15 if version else 0
+    last = 0
+    for _ in range(min(number(4 if version == 2 else 2), len(iloc))):
+        number(4 if version == 2 else 2)
+        is_in_file = version == 0 or number(2) & 15 == 0
+        number(2)
+        base, extents = number(base_size), number(2)
+        size = index_size + offset_size + length_size
+        for _ in range(min(extents, (len(iloc) - at) // size) if size else 0):
+            number(index_size)
+            end = base + number(offset_size) + number(length_size)
+            last = max(last, end if is_in_file else 0)
+    return last
+
+
 def _has_av1_item(head: bytes | bytearray) -> bool:
     return any(kind == b"av1C" for kind, _, _ in _boxes(head))
 

@@ -88,7 +88,7 @@ def _succeeded(task: Task, news: News, *, now: float, lease: str, lease_s: float
         return Decision(verdict=Verdict.STORE, after=taken)
     if task.cancel_requested:
         return _dropped(task, news, now=now)
-    if not news.outputs:
+    if not news.outputs and not _can_be_asked_again(task, news):
         return _without_image(task, news, now=now)
     storing = task.storing(
         now,
@@ -102,6 +102,16 @@ def _succeeded(task: Task, news: News, *, now: float, lease: str, lease_s: float
     return Decision(verdict=Verdict.STORE, after=storing)
 
 
+def _can_be_asked_again(task: Task, news: News) -> bool:
+    """Whether a success that names no image may yet name one: the answer to a POST is all that its upstream will say."""
+    return news.by != "create" and (task.upstream_task_id or news.upstream_task_id) is not None
+
+
+def no_image_named(missing: tuple[str, ...]) -> str:
+    """Say that a success names no image, and why what it names is none."""
+    return "; ".join(("the upstream reports success but names no image", *shortened(missing)))
+
+
 def _dropped(task: Task, news: News, *, now: float) -> Decision:
     after = task.canceled(now, charged="yes", by=news.by, upstream_task_id=news.upstream_task_id)
     return Decision(verdict=Verdict.ENDED, after=after)
@@ -112,7 +122,7 @@ def _without_image(task: Task, news: News, *, now: float) -> Decision:
         return Decision(verdict=Verdict.ENDED, after=task.given_up_late())
     error = TaskError(
         code="no_output",
-        message="; ".join(("the upstream reports success but names no image", *shortened(news.missing))),
+        message=no_image_named(news.missing),
         charged="yes",
         upstream_request_id=news.request_id,
     )

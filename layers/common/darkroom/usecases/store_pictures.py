@@ -2,14 +2,15 @@
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from darkroom.domain.endings import EndFinder, end_finder
 from darkroom.domain.ids import image_id
 from darkroom.domain.pictures import TYPE_KNOWN_AT, Picture, extension, sniff
 from darkroom.domain.task import Image, Output, Phase, Task
-from darkroom.errors import DownloadError, DownloadInterrupted, OutputGone, OutputRefused, TaskChanged
+from darkroom.errors import DownloadError, DownloadInterrupted, OutputGone, OutputRefused, StorageUnavailable, TaskChanged
 from darkroom.ports import Bucket, Clock, Download, Downloads, Tasks
 
 _TRIES = 3
@@ -19,11 +20,27 @@ _HEAD_BYTES = 512 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """The task as it is now; `fault` says why its pictures are not in the bucket (None: they are, or others see to it)."""
+    """The task as it is now, and where it could not be closed why: `faults` by the output's index.
+
+    `images` are then those that are in the bucket all the same. Without faults the task is closed, or others see to it.
+    """
 
     task: Task
-    fault: DownloadError | None = None
+    faults: Mapping[int, DownloadError] = field(default_factory=dict)
+    images: tuple[Image, ...] = ()
     downloads: int = 0
+
+    @property
+    def fault(self) -> DownloadError | None:
+        """The fault that decides what comes next: one that may pass, where there is one."""
+        faults = self.faults.values()
+        passing = next((one for one in faults if isinstance(one, DownloadInterrupted)), None)
+        return passing or next(iter(faults), None)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Which outputs are not in the bucket, and why, for the task's application."""
+        return tuple(f"output {index + 1}: {fault}" for index, fault in self.faults.items())
 
 
 class _Waits(Protocol):
@@ -48,20 +65,26 @@ def store_pictures(
     bucket: Bucket,
     downloads: Downloads,
 ) -> Stored:
-    """Fetch `task.outputs` and close the task; the caller holds `task.lease`.
+    """Fetch `task.outputs` and close the task when all of them are stored; the caller holds `task.lease`.
 
-    Each output is tried at `delays` (seconds) until `until`. `resume`: an earlier holder may have stored
-    some already; those are read back, not fetched. Raises StorageUnavailable when table or bucket are away;
-    whatever was stored by then is found again.
+    All are tried at each of `delays` (seconds) until `until`, so that one of them cannot hold up the others. `resume`: an earlier
+    holder may have stored some already; those are read back, not fetched. Raises StorageUnavailable when table or bucket are
+    away; whatever was stored by then is found again.
     """
-    fetch = _Fetch(until=until, delays=delays, max_bytes=max_bytes, clock=clock, sleep=sleep, bucket=bucket, downloads=downloads)
-    images = []
-    for index, output in enumerate(task.outputs):
-        try:
-            images.append(fetch.image(task, index, output, resume=resume))
-        except DownloadError as fault:
-            return Stored(task=task, fault=fault, downloads=fetch.count)
-    return Stored(task=_close(task, tuple(images), clock=clock, tasks=tasks), downloads=fetch.count)
+    if not task.outputs:
+        return Stored(task=task, faults={0: OutputGone("no address of an output is known")})
+    fetch = _Fetch(task=task, until=until, max_bytes=max_bytes, clock=clock, bucket=bucket, downloads=downloads)
+    if resume:
+        fetch.find_stored()
+    for delay in delays:
+        if not fetch.wanted or clock() + delay >= until:
+            break
+        sleep(delay)
+        fetch.try_all()
+    images = tuple(image for _, image in sorted(fetch.images.items()))
+    if fetch.faults:
+        return Stored(task=task, faults=dict(sorted(fetch.faults.items())), images=images, downloads=fetch.count)
+    return Stored(task=_close(task, images, clock=clock, tasks=tasks), downloads=fetch.count)
 
 
 def _close(task: Task, images: tuple[Image, ...], *, clock: Clock, tasks: Tasks) -> Task:
@@ -82,63 +105,93 @@ def _close(task: Task, images: tuple[Image, ...], *, clock: Clock, tasks: Tasks)
 
 @dataclass(slots=True, kw_only=True)
 class _Fetch:
-    """One round of fetching: the time it may take and what it has done."""
+    """The outputs of one task on their way into the bucket: which are there, and why the others are not."""
 
+    task: Task
     until: float
-    delays: tuple[float, ...]
     max_bytes: int
     clock: Clock
-    sleep: _Waits
     bucket: Bucket
     downloads: Downloads
-    count: int = field(default=0)
+    images: dict[int, Image] = field(default_factory=dict)
+    faults: dict[int, DownloadError] = field(init=False)
+    count: int = 0
 
-    def image(self, task: Task, index: int, output: Output, *, resume: bool) -> Image:
-        key = picture_key(task, task.attempt, index)
-        if resume and (facts := self._read_back(key)) is not None:
-            return facts.image(task, index, self.clock())
-        if not output.url:
-            raise OutputGone("the output's address was not kept, or it came inside an answer that is gone")
-        return self._patiently(lambda: self._fetch(key, task, index, output))
+    def __post_init__(self) -> None:
+        untried = DownloadInterrupted("no time was left to fetch the output")
+        self.faults = dict.fromkeys(range(len(self.task.outputs)), untried)
 
-    def _patiently(self, once: Callable[[], Image]) -> Image:
-        fault: DownloadError = DownloadInterrupted("no time was left to fetch the output")
-        for delay in self.delays:
-            if self.clock() + delay >= self.until:
-                break
-            self.sleep(delay)
+    @property
+    def wanted(self) -> list[int]:
+        """The outputs that another try may bring."""
+        return [index for index, fault in self.faults.items() if not isinstance(fault, OutputRefused)]
+
+    def find_stored(self) -> None:
+        """Read back what an earlier holder has stored."""
+        for index in self.wanted:
             try:
-                return once()
-            except OutputRefused:
-                raise
-            except DownloadError as error:
-                fault = error
-        raise fault
+                facts = self._read_back(self._key(index))
+            except OutputRefused as fault:
+                self.faults[index] = fault
+            else:
+                if facts is not None:
+                    self._is_stored(index, facts)
 
-    def _fetch(self, key: str, task: Task, index: int, output: Output) -> Image:
+    def try_all(self) -> None:
+        """Fetch each output that is not stored; none takes more than its share of the time while others wait."""
+        wanted = self.wanted
+        for place, index in enumerate(wanted):
+            share = (self.until - self.clock()) / (len(wanted) - place)
+            try:
+                self._is_stored(index, self._fetch(index, self.task.outputs[index], timeout_s=share))
+            except DownloadError as fault:
+                self.faults[index] = fault
+
+    def _is_stored(self, index: int, facts: "_Facts") -> None:
+        self.images[index] = facts.image(self.task, index, self.clock())
+        del self.faults[index]
+
+    def _key(self, index: int) -> str:
+        return picture_key(self.task, self.task.attempt, index)
+
+    def _fetch(self, index: int, output: Output, *, timeout_s: float) -> "_Facts":
+        if not output.url:
+            raise OutputRefused("its address was not kept, or it came inside an answer that is gone", code="output_expired")
         self.count += 1
-        with self.downloads.open(output.url, timeout_s=self.until - self.clock()) as download:
-            if download.size is not None and download.size > self.max_bytes:
-                raise _too_large(self.max_bytes)
-            body = MeteredBody(download.chunks, max_bytes=self.max_bytes)
-            picture = body.picture()
-            name = f"{image_id(task.id, task.attempt, index)}.{extension(picture.content_type)}"
-            if self._put(key, body, download, picture.content_type, name):
-                return body.facts().image(task, index, self.clock())
-        facts = self._read_back(key)
+        key = self._key(index)
+        with self.downloads.open(output.url, timeout_s=timeout_s) as download:
+            try:
+                facts = self._pass_on(key, index, download)
+            except DownloadError as fault:
+                if download.repeatable:
+                    raise
+                raise OutputRefused(str(fault), code=fault.code) from fault
+        facts = facts or self._read_back(key)
         if facts is None:
             raise DownloadInterrupted("the bucket says the picture is there and not there")
-        return facts.image(task, index, self.clock())
+        return facts
+
+    def _pass_on(self, key: str, index: int, download: Download) -> "_Facts | None":
+        """Stream a download into the bucket and return its facts; None when there is something under its key."""
+        if download.size is not None and download.size > self.max_bytes:
+            raise _too_large(self.max_bytes)
+        body = MeteredBody(download.chunks, max_bytes=self.max_bytes)
+        picture = body.picture()
+        name = f"{image_id(self.task.id, self.task.attempt, index)}.{extension(picture.content_type)}"
+        return body.facts() if self._put(key, body, download, picture.content_type, name) else None
 
     def _put(self, key: str, body: "MeteredBody", download: Download, content_type: str, name: str) -> bool:
         if download.size is not None:
             return self.bucket.put(key, body, size=download.size, content_type=content_type, filename=name)
         # The bucket wants to know the length beforehand: spool on disk, not in memory.
-        with tempfile.TemporaryFile() as spool:
-            while chunk := body.read(1 << 16):
-                spool.write(chunk)
-            spool.seek(0)
-            return self.bucket.put(key, spool, size=body.size, content_type=content_type, filename=name)
+        try:
+            with tempfile.TemporaryFile() as spool:
+                while chunk := body.read(1 << 16):
+                    spool.write(chunk)
+                spool.seek(0)
+                return self.bucket.put(key, spool, size=body.size, content_type=content_type, filename=name)
+        except OSError as error:
+            raise StorageUnavailable(f"disk: {error.strerror}") from error
 
     def _read_back(self, key: str) -> "_Facts | None":
         """The facts of what lies in the bucket: after a crash between storing and closing, those are the task's."""
@@ -180,23 +233,31 @@ class MeteredBody:
         self._waiting = b""
         self._hash = hashlib.sha256()
         self._head = bytearray()
+        self._end: EndFinder | None = None
         self.size = 0
 
     def picture(self) -> Picture:
-        """What the first bytes say; raises OutputRefused when they are no image's."""
+        """Tell from the first bytes what this is; raises OutputGone when they are no image's.
+
+        From then on a body that ends before its picture does raises DownloadInterrupted, before its end is told to anybody.
+        """
         while len(self._waiting) < TYPE_KNOWN_AT and self._more():
             pass
         picture = sniff(self._waiting[:_HEAD_BYTES])
         if picture is None:
-            raise OutputRefused("the output is not a PNG, JPEG, WebP, AVIF or GIF image", code="no_output")
+            raise OutputGone("the output is not a PNG, JPEG, WebP, AVIF or GIF image", code="no_output")
+        self._end = end_finder(picture.content_type)
         return picture
 
     def read(self, size: int = -1, /) -> bytes:
         """At most `size` bytes; all that is left when negative."""
-        while (size < 0 or not self._waiting) and self._more():
-            pass
+        more = True
+        while more and (size < 0 or not self._waiting):
+            more = self._more()
         taken, self._waiting = (self._waiting, b"") if size < 0 else (self._waiting[:size], self._waiting[size:])
         self._measure(taken)
+        if not more and self._end is not None and not self._end.found:
+            raise DownloadInterrupted(f"the picture ends early, after {self.size} bytes", code="output_incomplete")
         return taken
 
     def _more(self) -> bool:
@@ -211,6 +272,8 @@ class MeteredBody:
         self._hash.update(taken)
         if len(self._head) < _HEAD_BYTES:
             self._head += taken[: _HEAD_BYTES - len(self._head)]
+        if self._end is not None:
+            self._end.feed(taken)
 
     def facts(self) -> _Facts:
         """What was read, once all of it was."""
@@ -221,4 +284,4 @@ class MeteredBody:
 
 
 def _too_large(max_bytes: int) -> OutputRefused:
-    return OutputRefused(f"the output is larger than {max_bytes} bytes", code="storage_failed")
+    return OutputRefused(f"the output is larger than {max_bytes} bytes")

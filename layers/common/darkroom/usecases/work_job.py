@@ -2,17 +2,16 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from darkroom.domain.admission import Parked
-from darkroom.domain.news import News, Says, Verdict
+from darkroom.domain.news import News, Says, Verdict, no_image_named
 from darkroom.domain.task import NOT_SENT, Output, Phase, Task, TaskError, Timing
 from darkroom.errors import (
     DownloadError,
     DownloadInterrupted,
     OutputGone,
-    OutputRefused,
     StorageUnavailable,
     TaskChanged,
     UpstreamError,
@@ -23,6 +22,7 @@ from darkroom.usecases.account import Admission
 from darkroom.usecases.admit_task import called_in_vain, hand_on, heed, may_send
 from darkroom.usecases.allowance import MayAsk
 from darkroom.usecases.begin_attempt import begin_attempt, have_it_sent
+from darkroom.usecases.keep_evidence import keep_evidence
 from darkroom.usecases.leave_alone import left_alone_until
 from darkroom.usecases.park_task import park_task
 from darkroom.usecases.settle_task import settle_task
@@ -196,9 +196,7 @@ def _bring_home(
     stored = _stubbornly(lambda again: store(held, again), sleep)
     if stored.fault is None:
         return Worked(outcome="stored", task=stored.task, downloads=stored.downloads)
-    return _give_up_or_wait(
-        held, stored.fault, stored.downloads, clock=clock, jitter=jitter, tasks=tasks, timing=timing, not_before=0.0
-    )
+    return _give_up_or_wait(stored, stored.fault, _Asked(), clock=clock, jitter=jitter, tasks=tasks, timing=timing)
 
 
 def _stubbornly(do: Callable[[bool], _Found], sleep: Callable[[float], None]) -> _Found:
@@ -231,15 +229,15 @@ def _store_now(
         tasks.move(task, taken)
     except TaskChanged:
         return Worked(outcome="nothing_to_do", task=task)
-    first = store(taken, True) if taken.outputs else Stored(task=taken, fault=OutputGone("the output's URL was not kept"))
+    first = store(taken, True)
     if first.fault is None:
         return Worked(outcome="stored", task=first.task, downloads=first.downloads)
-    return _with_fresh_url(taken, first, clock=clock, jitter=jitter, tasks=tasks, ask=ask, timing=timing, store=store)
+    return _with_fresh_url(first, first.fault, clock=clock, jitter=jitter, tasks=tasks, ask=ask, timing=timing, store=store)
 
 
 def _with_fresh_url(
-    task: Task,
     first: Stored,
+    fault: DownloadError,
     *,
     clock: Clock,
     jitter: Callable[[], float],
@@ -249,27 +247,23 @@ def _with_fresh_url(
     store: Callable[[Task, bool], Stored],
 ) -> Worked:
     """Ask the upstream for a fresh URL and try once more: the picture is paid for, a new generation never is the answer."""
-    asked = _ask_for_fresh(task, ask)
-    # A URL that may work later outweighs an upstream that has no better one.
-    passing = isinstance(first.fault, DownloadInterrupted)
-    fault, downloads = first.fault if passing else asked.fault, first.downloads
-    if asked.outputs:
-        fresh = task.lease_taken(
-            clock(), lease=task.lease or "", lease_s=timing.queued_lease_s, outputs=asked.outputs, missing=asked.missing
-        )
-        try:
-            tasks.move(task, fresh)
-        except TaskChanged:
-            return Worked(outcome="nothing_to_do", task=task, downloads=downloads)
-        again = store(fresh, True)
-        downloads += again.downloads
-        if again.fault is None:
-            return Worked(outcome="stored", task=again.task, downloads=downloads)
-        task, fault = fresh, again.fault
-    fault = fault or first.fault
-    return _give_up_or_wait(
-        task, fault, downloads, clock=clock, jitter=jitter, tasks=tasks, timing=timing, not_before=asked.not_before
+    task, asked = first.task, _ask_for_fresh(first.task, ask)
+    if not asked.outputs:
+        # A URL that may work later outweighs an upstream that has no better one.
+        fault = fault if isinstance(fault, DownloadInterrupted) else asked.fault or fault
+        return _give_up_or_wait(first, fault, asked, clock=clock, jitter=jitter, tasks=tasks, timing=timing)
+    fresh = task.lease_taken(
+        clock(), lease=task.lease or "", lease_s=timing.queued_lease_s, outputs=asked.outputs, missing=asked.missing
     )
+    try:
+        tasks.move(task, fresh)
+    except TaskChanged:
+        return Worked(outcome="nothing_to_do", task=task, downloads=first.downloads)
+    again = store(fresh, True)
+    again = replace(again, downloads=first.downloads + again.downloads)
+    if again.fault is None:
+        return Worked(outcome="stored", task=again.task, downloads=again.downloads)
+    return _give_up_or_wait(again, again.fault, asked, clock=clock, jitter=jitter, tasks=tasks, timing=timing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,6 +274,8 @@ class _Asked:
     missing: tuple[str, ...] = ()
     fault: DownloadError | None = None
     not_before: float = 0.0
+    request_id: str | None = None
+    raw: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,41 +301,52 @@ def _ask_for_fresh(task: Task, ask: _Asking) -> _Asked:
         fault = DownloadInterrupted(f"no fresh URL could be asked for: {error.message}")
         heed(task, error, admission=ask.admission)
         return _Asked(fault=fault, not_before=left_alone_until(error, clock=ask.clock))
-    if news.says is not Says.SUCCEEDED:
-        return _Asked(fault=OutputGone(f"asked for a fresh URL, the upstream says {news.word or news.says.value}"))
-    return _Asked(outputs=news.outputs, missing=news.missing)
+    told = _Asked(outputs=news.outputs, missing=news.missing, request_id=news.request_id, raw=news.raw)
+    if news.says is Says.SUCCEEDED and (news.outputs or task.outputs):
+        return told
+    if news.says is Says.FAILED or task.outputs:
+        gone = OutputGone(f"asked for a fresh URL, the upstream says {news.word or news.says.value}")
+        return replace(told, outputs=(), fault=gone)
+    return replace(told, outputs=(), fault=DownloadInterrupted(no_image_named(news.missing), code="no_output"))
 
 
 def _give_up_or_wait(
-    task: Task,
-    fault: DownloadError | None,
-    downloads: int,
+    stored: Stored,
+    fault: DownloadError,
+    asked: _Asked,
     *,
     clock: Clock,
     jitter: Callable[[], float],
     tasks: Tasks,
     timing: Timing,
-    not_before: float,
 ) -> Worked:
-    now = clock()
+    """Wait for what may still come; otherwise end the task with the pictures that it has, and say what is missing."""
+    task, now = stored.task, clock()
     late = task.phase is Phase.EXPIRED
-    if isinstance(fault, DownloadInterrupted) and (late or now < task.give_up_at(timing)):
-        released = task.released(next_check_at=now)
-        at = released.next_look(now, timing, jitter=jitter())
-        after = task.given_up_late() if at is None else task.released(next_check_at=max(at, not_before))
-        outcome = "later"
+    waits = isinstance(fault, DownloadInterrupted) and (late or now < task.give_up_at(timing))
+    at = task.released(next_check_at=now).next_look(now, timing, jitter=jitter()) if waits else None
+    if at is not None:
+        outcome, after = "later", task.released(next_check_at=max(at, asked.not_before))
+    elif stored.images:
+        outcome, after = "stored", task.stored(now, stored.images, missing=stored.missing)
     else:
-        after = task.given_up_late() if late else task.failed(now, _why(fault), by=task.news_by or "poll")
-        outcome = "failed"
+        outcome, after = "failed", _given_up(task, fault, asked, now)
     try:
         tasks.move(task, after)
     except TaskChanged:
-        return Worked(outcome="nothing_to_do", task=task, downloads=downloads)
-    return Worked(outcome=outcome, task=after, downloads=downloads, fault=str(fault))
+        return Worked(outcome="nothing_to_do", task=task, downloads=stored.downloads)
+    if outcome == "failed" and asked.raw:
+        keep_evidence(task.id, asked.raw, source="poll", status=200, request_id=asked.request_id, now=now, tasks=tasks)
+    return Worked(outcome=outcome, task=after, downloads=stored.downloads, fault=str(fault))
 
 
-def _why(fault: DownloadError | None) -> TaskError:
-    code = fault.code if isinstance(fault, OutputRefused) else "storage_failed"
-    if isinstance(fault, OutputGone):
-        code = "output_expired"
-    return TaskError(code=code, message=f"the picture could not be stored: {fault}", charged="yes")
+def _given_up(task: Task, fault: DownloadError, asked: _Asked, now: float) -> Task:
+    if task.phase is Phase.EXPIRED:
+        return task.given_up_late()
+    error = TaskError(
+        code=fault.code,
+        message=f"the picture could not be stored: {fault}",
+        charged="yes",
+        upstream_request_id=asked.request_id,
+    )
+    return task.failed(now, error, by=task.news_by or "poll")

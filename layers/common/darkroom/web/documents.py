@@ -33,7 +33,8 @@ class TaskError(Document):
 
     code: str
     """upstream_auth, upstream_quota, upstream_rate_limited, upstream_unavailable, model_unavailable, content_rejected,
-    generation_failed, no_output, storage_failed, output_expired, deadline_exceeded, submission_outcome_unknown or canceled."""
+    generation_failed, no_output, storage_failed, output_expired, output_incomplete, deadline_exceeded, submission_outcome_unknown
+    or canceled."""
     message: str
     retryable: str
     """no, later or manual: whether a new try makes sense."""
