@@ -76,6 +76,10 @@ deploy: build  ## Build and deploy into your AWS account; asks before it changes
 openapi: .venv/.local  ## Write the OpenAPI document anew from the code
 	.venv/bin/python -m darkroom.web.openapi
 
+.PHONY: record
+record: .venv/.dev  ## Write down anew what the code does to the outside (tests/net/recorded); the diff shows what a change changes
+	.venv/bin/python -m tests.net --record
+
 lock: .venv/.dev  ## Resolve the dependencies anew into requirements/ and the layer (needs uv; UPGRADE=--upgrade for newer ones)
 	tools/lock $(UPGRADE)
 

@@ -42,7 +42,7 @@ class Units:
 
 
 def item_size(item: Item) -> int:
-    """Bytes of an item as it stands on the wire ("DynamoDB item sizes and formats"); binary is base 64 there."""
+    """Bytes of an item ("DynamoDB item sizes and formats"); binary is bytes, or base 64 as on the wire."""
     return sum(len(name.encode()) + _value_size(value) for name, value in item.items())
 
 
@@ -52,6 +52,8 @@ def _value_size(value: Any) -> int:
         return len(str(content).encode("utf-8", "surrogatepass"))
     if kind == "N":
         return _number_size(Decimal(content))
+    if kind == "B" and isinstance(content, bytes):
+        return len(content)
     if kind == "B":
         return len(str(content)) * 3 // 4 - int(content[-2:].count("="))
     if kind == "L":
