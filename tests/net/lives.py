@@ -61,6 +61,11 @@ def _three_pictures(stage: Stage) -> None:
     stage.call_back(task, success(task, pictures=3, stage=stage))
 
 
+def _some_of_the_pictures(stage: Stage) -> None:
+    task = stage.create(ONE_MODEL)
+    stage.call_back(task, success(task, stage=stage, missing=("output 2 has no address",)))
+
+
 def _an_upload(stage: Stage) -> None:
     upload = stage.ask("POST", "/v1/uploads", {"content_type": "image/png", "size": len(PNG)})
     key = upload_key("dev", upload["id"])
@@ -365,6 +370,7 @@ def _refused_requests(stage: Stage) -> None:
 LIVES: Mapping[str, tuple[Life, Mapping[str, Any]]] = {
     "a picture": (_a_picture, {}),
     "three pictures of a long prompt": (_three_pictures, {}),
+    "some of the pictures": (_some_of_the_pictures, {}),
     "an upload": (_an_upload, {}),
     "progress, a deadline and a late picture": (_progress_and_deadline, {}),
     "a late success that cannot be fetched": (_never_found_late, {}),
