@@ -14,6 +14,9 @@ PACKAGE = Path(__file__).parents[2] / "layers" / "common" / "darkroom"
 LOCAL = Path(__file__).parents[2] / "local"
 OBSERVE = PACKAGE / "observe.py"
 LEVELS = frozenset({"debug", "info", "warning", "error", "exception", "critical"})
+TYPES = frozenset({"S", "N", "B", "BOOL", "L", "M"})
+"""DynamoDB's, as far as our rows have them."""
+
 VARIABLE = re.compile(r"(?:DARKROOM|HIAPI|PIXAPI|AWS)_[A-Z0-9_]+")
 
 
@@ -101,6 +104,26 @@ def variables() -> set[str]:
     files = [*modules(), *LOCAL.rglob("*.py")]
     texts = {one.value for path in files for one in ast.walk(tree(path)) if isinstance(one, ast.Constant)}
     return {text for text in texts if isinstance(text, str) and VARIABLE.fullmatch(text)}
+
+
+def attributes() -> Iterator[tuple[str, str]]:
+    """Give the place and the name of each attribute that an adapter writes out as `{"name": {"S": …}}` or puts into a row so."""
+    for path in (path for path in modules() if path.is_relative_to(PACKAGE / "adapters")):
+        for node in ast.walk(tree(path)):
+            yield from ((f"{path.relative_to(PACKAGE)}:{node.lineno}", name) for name in _attributes_in(node))
+
+
+def _attributes_in(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.Dict(keys=keys, values=values):
+            found = zip(keys, values, strict=True)
+            yield from (key.value for key, value in found if isinstance(key, ast.Constant) and _is_typed(value))
+        case ast.Assign(targets=[ast.Subscript(slice=ast.Constant(value=str(name)))], value=value) if _is_typed(value):
+            yield name
+
+
+def _is_typed(node: ast.AST) -> bool:
+    return isinstance(node, ast.Dict) and len(node.keys) == 1 and getattr(node.keys[0], "value", None) in TYPES
 
 
 @cache

@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
@@ -170,6 +171,8 @@ class Told:
         """Hear what is written as long as this lasts."""
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(self._out):
             patch.setattr(logger.registered_handler, "stream", self._log)
+            # Otherwise pytest shows all of it beside a difference.
+            patch.setattr(logging.getLogger(logger.name), "propagate", False)
             yield self
 
 

@@ -1,12 +1,13 @@
 """Whatever the source could write is in the recorded files, so that the lives which are recorded leave nothing out."""
 
 import ast
+import re
 from collections.abc import Iterator
 
 import pytest
 
 from darkroom.web.problems import KINDS
-from tests.net.code import LEVELS, OBSERVE, Site, calls, method_calls, variables
+from tests.net.code import LEVELS, OBSERVE, Site, attributes, calls, method_calls, variables
 from tests.net.recording import recorded
 
 LIVES = "let a life in tests/net/lives.py do it, then `make record`"
@@ -91,6 +92,15 @@ def test_every_problem_of_the_callback_door_is_recorded() -> None:
 
     assert rejected <= recorded("problems")["of callbacks"].keys()
     assert rejected
+
+
+def test_each_attribute_that_an_adapter_names_is_recorded() -> None:
+    known = {re.split(r"[.\[ ]", name)[0] for kind in recorded("rows").values() for name in kind}
+    # What begins with a colon is a value's placeholder in an expression.
+    named = {(place, name) for place, name in attributes() if not name.startswith(":")}
+
+    assert named
+    assert {(place, name) for place, name in named if name not in known} == set(), LIVES
 
 
 def test_every_variable_in_the_code_is_a_recorded_setting() -> None:
