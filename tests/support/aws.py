@@ -36,7 +36,9 @@ class Aws:
         name = _fresh("table")
         shape = source()["Resources"]["Table"]["Properties"]
         wanted = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
-        self.clients.dynamodb.create_table(TableName=name, **{part: shape[part] for part in wanted})
+        # On a busy machine an answer may be lost to its time limit; the client's second try then finds the table of its first.
+        with contextlib.suppress(self.clients.dynamodb.exceptions.ResourceInUseException):
+            self.clients.dynamodb.create_table(TableName=name, **{part: shape[part] for part in wanted})
         return name
 
     def bucket(self) -> str:
