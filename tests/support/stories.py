@@ -144,6 +144,11 @@ def _repeat_refused(life: Life) -> None:
     life.at(10, lambda: life.world.gateway.before_accepting.extend([REFUSED] * 9))
 
 
+def _repeat_refused_for_long(life: Life) -> None:
+    _answer_lost(life)
+    life.at(10, lambda: life.world.gateway.before_accepting.extend([REFUSED] * 99))
+
+
 def _key_refused(life: Life) -> None:
     """The generation is made and nobody knows; for a while the gateway does not know our key."""
     gateway = life.world.gateway
@@ -304,6 +309,8 @@ _REFUSED = frozenset({"failed content_rejected"})
 _CANCELED = frozenset({"canceled canceled"})
 _LOST = frozenset({SUBMISSION_UNKNOWN})
 _UNPAID = frozenset({"failed upstream_auth"})
+_EXPIRES = frozenset({_EXPIRED})
+_LOST_AND_FOUND = frozenset({f"{SUBMISSION_UNKNOWN} with pictures", f"{_EXPIRED} with pictures"})
 _DOUBT = frozenset({"succeeded", SUBMISSION_UNKNOWN})
 """Where a POST cannot be repeated, dying beside it leaves a doubt that only a person can end."""
 
@@ -330,7 +337,14 @@ STORIES = (
     Story(name="a tick finds nothing, ever", tell=_plainly, fate=NEVER, timing=SPARSE, ends=frozenset({_EXPIRED})),
     Story(name="the answer to the POST is lost", tell=_answer_lost),
     Story(name="the POST is lost, then refused for now", tell=_request_lost),
-    Story(name="the answer is lost, the repeat is refused", tell=_repeat_refused, fate=NEVER, ends=_REFUSED),
+    Story(name="the answer is lost, the repeat is refused", tell=_repeat_refused, fate=NEVER, ends=_LOST | _EXPIRES),
+    Story(name="the answer is lost, the repeat is refused, the picture comes", tell=_repeat_refused, ends=_DOUBT),
+    Story(
+        name="the answer is lost, the repeat is refused, the picture comes late",
+        tell=_repeat_refused_for_long,
+        fate=Fate(after=2500),
+        ends=_LOST_AND_FOUND | _LOST,
+    ),
     Story(name="the answer is lost, then the key is", tell=_key_refused, fate=NOT_CALLED),
     Story(
         name="every answer is lost for a day",

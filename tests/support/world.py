@@ -11,7 +11,6 @@ from darkroom.domain.admission import Limits
 from darkroom.domain.attempts import Alternative
 from darkroom.domain.callback_token import SigningKey, callback_url, sign
 from darkroom.domain.task import Request, Task, Timing
-from darkroom.errors import StoreError
 from darkroom.ports import Job, Promises
 from darkroom.usecases.account import Admission
 from darkroom.usecases.allowance import Allowance
@@ -199,12 +198,12 @@ class World:
             self.queue.jobs.remove(job)
             try:
                 done.append(self.work(job))
-            except StoreError:
+            except Exception:
                 self.queue.jobs.append(job)
         return done
 
     def tick(self) -> Report:
-        with suppress(StoreError):
+        with suppress(Exception):
             self.tend()
         allowance, until = Allowance(self.admission), self.now + 40
         report = reconcile_tasks(

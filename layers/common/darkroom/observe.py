@@ -47,7 +47,13 @@ warnings.filterwarnings("ignore", message="No application metrics to publish")
 
 
 class Unforeseen(Exception):
-    """An error that nobody named, without its text; our log has its kind and its way."""
+    """An error that no code expected, without its text; our log has its kind and its way."""
+
+
+def tell_unforeseen(error: Exception, **facts: Any) -> None:
+    """Log an error that was contained, with its kind and its way, and count it."""
+    logger.error("unforeseen", exc_info=error, extra={name: _told(fact) for name, fact in facts.items() if fact})
+    count("UnforeseenErrors")
 
 
 def count(name: str, value: float = 1) -> None:
@@ -89,7 +95,7 @@ def discreet(work: Callable[P, R]) -> Callable[P, R]:
         except _OUR_WORDS:
             raise
         except Exception as error:
-            logger.exception("unforeseen")
+            tell_unforeseen(error)
             raise Unforeseen(type(error).__name__) from None
 
     return call

@@ -1,5 +1,6 @@
 """How a task looks as a row: nothing is lost, and it stays small."""
 
+import json
 import weakref
 from dataclasses import replace
 from typing import Any
@@ -12,11 +13,13 @@ from darkroom.adapters import rows
 from darkroom.adapters.row_size import row_size
 from darkroom.domain.attempts import Alternative, Attempt
 from darkroom.domain.task import Image, Output, Phase, Task, TaskError
+from darkroom.domain.texts import storable
+from darkroom.ports import Evidence
 from tests.support.tasks import BIRTH, a_long_request, a_request, a_task, an_image, storing, submitted
 
 FOR_NOTHING = TaskError(code="generation_failed", message="time-out", charged="no")
 TIMES = st.floats(min_value=0, max_value=4e9, allow_nan=False)
-TEXTS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=20)
+TEXTS = st.text(min_size=1, max_size=20).map(storable)
 SOME_TEXT = st.none() | TEXTS
 SOME_TIME = st.none() | TIMES
 JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=8), lambda inner: st.lists(inner, max_size=3))
@@ -73,7 +76,7 @@ TASKS = st.builds(
     | st.builds(
         TaskError,
         code=TEXTS,
-        message=st.text(st.characters(codec="utf-8"), max_size=30),
+        message=st.text(max_size=30).map(storable),
         retryable=TEXTS,
         charged=TEXTS,
         upstream_code=SOME_TEXT,
@@ -102,6 +105,18 @@ def test_sides_that_are_not_known_are_zeros_in_a_row_as_older_versions_wrote_the
     stored = row["images"]["L"][0]["M"]
     assert (stored["w"], stored["h"]) == ({"N": "0"}, {"N": "0"})
     assert rows.task_of(row).images == done.images
+
+
+@given(st.text(st.characters(), max_size=30))
+def test_no_text_makes_a_row_that_cannot_be_written(text: str) -> None:
+    told = TaskError(code=text, message=text, upstream_code=text, upstream_message=text, upstream_request_id=text)
+    attempt = Attempt(upstream=text, model=text, ended_at=BIRTH, code=text)
+    task = a_task(error=told, earlier=(attempt,), upstream_task_id=text, outputs=(Output(url=text),))
+    row = rows.state_row(task, retention_days=30) | rows.evidence_row("t", Evidence(body=text, at=BIRTH, source=text))
+
+    written = json.dumps(row, default=bytes.hex, ensure_ascii=False).encode()
+
+    assert json.loads(written)["error"]["M"]["message"] == {"S": storable(text)}
 
 
 def test_a_row_of_an_older_version_is_a_first_attempt_without_retries() -> None:

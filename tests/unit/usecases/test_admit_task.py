@@ -7,7 +7,7 @@ import pytest
 
 from darkroom.domain.admission import Account, Limits, Slot, Waiter
 from darkroom.domain.ids import task_id
-from darkroom.domain.task import Phase, Task
+from darkroom.domain.task import TAIL_S, Phase, Task
 from darkroom.errors import AccountChanged, StorageUnavailable, UpstreamUnavailable
 from darkroom.ports import SEEN_AT_ONCE, Job
 from darkroom.usecases.account import Admission
@@ -464,6 +464,39 @@ def test_a_slot_of_an_old_id_whose_row_is_just_being_written_is_left_alone() -> 
 
     assert gate.tend() == 0
     assert task.submission_key in gate.account.holders
+
+
+def test_a_row_that_cannot_be_read_keeps_no_other_slot_and_its_own_for_a_day() -> None:
+    class Unreadable(MemoryTasks):
+        def get(self, task_id: str, *, consistent: bool = True) -> Task | None:
+            if task_id == broken.id:
+                raise ValueError("no phase is called 'teleporting'")
+            return MemoryTasks.get(self, task_id)
+
+    gate = Gate()
+    broken, done = gate.arrive(0), gate.arrive(1)
+    gate.become(done, Phase.SUCCEEDED)
+    gate.tasks = Unreadable(clock=gate.clock, tasks=gate.tasks.tasks)
+    gate.now += 61
+
+    tended = tend_account(gate.limits, admission=gate.admission, tasks=gate.tasks)
+    gate.now += TAIL_S
+
+    assert (tended.freed, [(task_id, type(error)) for task_id, error in tended.unreadable]) == (1, [(broken.id, ValueError)])
+    assert gate.tend() == 1
+
+
+def test_a_table_that_is_away_is_no_unreadable_row() -> None:
+    def away(_name: str) -> None:
+        raise StorageUnavailable("table")
+
+    gate = Gate()
+    gate.arrive(0)
+    gate.now += 61
+    gate.tasks.on_call = away
+
+    with pytest.raises(StorageUnavailable):
+        gate.tend()
 
 
 def test_a_slot_of_an_attempt_that_is_over_is_freed() -> None:

@@ -1,12 +1,15 @@
 """One look at a silent task: the next look is written first, then it is asked, sent again, stored or ended."""
 
 from collections.abc import Callable
+from typing import Never
 
 import pytest
 
+from darkroom.domain.admission import Limits
 from darkroom.domain.news import Says
 from darkroom.domain.task import Phase, Task
 from darkroom.errors import (
+    ConfigurationError,
     OutcomeUnknown,
     StorageUnavailable,
     TaskChanged,
@@ -44,6 +47,10 @@ class Losing(MemoryTasks):
         if self.lose == 0:
             raise TaskChanged(before.id)
         MemoryTasks.move(self, before, after)
+
+
+def raising(error: Exception) -> Never:
+    raise error.with_traceback(None)
 
 
 def losing(world: World, nth: int) -> None:
@@ -142,7 +149,136 @@ def test_news_about_another_upstream_task_changes_nothing() -> None:
     task_id = world.create().task.id
     world.gateway.of_task(task_id).id = "tk-other"
 
-    assert look_when_due(world, task_id).outcome == "mismatch"
+    look = look_when_due(world, task_id)
+
+    assert (look.outcome, look.contradicts, world.task(task_id).phase) == ("mismatch", True, Phase.QUEUED)
+    assert look.fault == "asked about tk-1, the upstream answers about tk-other"
+    assert '"tk-other"' in world.tasks.kept_evidence[task_id].body
+
+
+def test_a_task_whose_upstream_answers_about_another_one_ends_at_its_deadline_and_gives_its_slot_back() -> None:
+    world = World()
+    task_id = world.create(timeout_s=600).task.id
+    world.gateway.of_task(task_id).id = "tk-other"
+
+    world.live_on(700)
+
+    task = world.task(task_id)
+    assert task.error is not None
+    assert (task.phase, task.error.code) == (Phase.EXPIRED, "deadline_exceeded")
+    assert "another task" in task.error.message
+    assert world.accounts.held() == {}
+
+
+@pytest.mark.parametrize("error", [KeyError("status"), RecursionError(), UnicodeEncodeError("utf-8", "", 0, 1, "half")])
+@pytest.mark.parametrize("boundary", ["upstream.look", "upstream.look:done"])
+def test_a_task_whose_looks_raise_what_no_code_expects_ends_at_its_deadline(error: Exception, boundary: str) -> None:
+    world = World(on_call=lambda name: raising(error) if name == boundary else None)
+    task_id = world.create(timeout_s=600).task.id
+
+    world.now += 61
+    early = world.tick().looks
+    world.live_on(700)
+
+    task = world.task(task_id)
+    assert [(look.outcome, look.unforeseen) for look in early] == [("unforeseen", error)]
+    assert task.error is not None
+    assert (task.phase, task.error.code, task.error.charged) == (Phase.EXPIRED, "deadline_exceeded", "unknown")
+    assert task.error.message == f"no result within 600 s; the last look failed: {type(error).__name__}"
+    assert world.accounts.held() == {}
+
+
+def test_the_look_that_ends_such_a_task_tells_of_the_error() -> None:
+    error = KeyError("status")
+    world = World(on_call=lambda name: raising(error) if name == "upstream.look" else None)
+    task_id = world.create(timeout_s=60).task.id
+
+    look = look_when_due(world, task_id)
+
+    assert (look.outcome, look.moved, look.unforeseen) == ("ended", True, error)
+
+
+def test_an_error_after_the_end_was_written_changes_nothing() -> None:
+    world = World()
+    task_id = world.create(timeout_s=60).task.id
+    world.gateway.fail(task_id)
+    world.hook = lambda name: raising(KeyError(name)) if name == "accounts.release" else None
+
+    with pytest.raises(KeyError):
+        look_when_due(world, task_id)
+
+    assert world.task(task_id).phase is Phase.FAILED
+
+
+def test_a_task_whose_upstream_is_no_longer_set_up_ends_at_its_deadline() -> None:
+    world = World()
+    task_id = world.create(timeout_s=60).task.id
+    world.upstream = lambda name: raising(ConfigurationError(f"no upstream is called {name!r}"))  # type: ignore[method-assign]
+
+    look = look_when_due(world, task_id)
+
+    assert (look.outcome, world.task(task_id).phase) == ("ended", Phase.EXPIRED)
+
+
+def test_our_own_services_have_a_day_to_come_back_before_a_task_ends_without_them() -> None:
+    world = World()
+    task_id = world.create(timeout_s=600).task.id
+    world.gateway.while_looking = lambda: raising(StorageUnavailable("secret"))
+
+    world.live_on(23 * 3600, step=300)
+    before = world.task(task_id).phase
+    world.live_on(2 * 3600, step=300)
+
+    assert (before, world.task(task_id).phase) == (Phase.QUEUED, Phase.EXPIRED)
+
+
+def test_a_task_that_cannot_be_sent_leaves_its_slot_to_others_and_expires_unpaid() -> None:
+    world = World(limits=Limits(account="hiapi", in_flight=1))
+    world.gateway.before_accepting = [UpstreamUnavailable("busy")]
+    broken = world.create().task.id
+    world.prepare = lambda task, request: raising(KeyError("body")) if task.id == broken else request  # type: ignore[method-assign]
+    world.live_on(600)
+
+    other = world.create().task.id
+    world.live_on(600)
+    sent = world.task(other).phase
+    world.live_on(25 * 3600, step=300)
+
+    task = world.task(broken)
+    assert sent is Phase.QUEUED
+    assert task.error is not None
+    assert (task.phase, task.error.charged) == (Phase.EXPIRED, "no")
+
+
+def test_a_stored_picture_whose_looks_raise_is_given_up_after_a_day() -> None:
+    world = World()
+    task_id = stored_by_nobody(world)
+    world.queue.on_call = lambda name: raising(KeyError(name))
+
+    world.live_on(STORE_GIVE_UP_S + 400, step=300)
+
+    assert world.task(task_id).phase is Phase.FAILED
+
+
+def test_a_late_picture_whose_looks_raise_is_given_up_after_a_day() -> None:
+    world = World()
+    task_id = late_and_stored_by_nobody(world)
+    world.queue.on_call = lambda name: raising(KeyError(name))
+
+    world.live_on(STORE_GIVE_UP_S + 400, step=300)
+
+    assert world.task(task_id).next_check_at is None
+
+
+def test_an_expired_task_whose_looks_raise_is_left_in_peace_a_day_after_its_first_post() -> None:
+    world = World()
+    task_id = world.create(timeout_s=60).task.id
+    world.live_on(120)
+    world.hook = lambda name: raising(KeyError(name)) if name == "accounts.save" else None
+
+    world.live_on(25 * 3600, step=300)
+
+    assert world.task(task_id).next_check_at is None
 
 
 @pytest.mark.parametrize("error", [UpstreamUnavailable("busy"), UpstreamRefused("no", reason="upstream_auth"), LOST])

@@ -61,10 +61,11 @@ def test_a_row_that_nobody_understands_starves_no_other() -> None:
             raise ValueError("no phase is called 'teleporting'")
         return world.look(task_id, crowded=crowded)
 
-    with pytest.raises(ValueError, match="teleporting"):
-        reconcile_tasks(clock=world.clock, tasks=world.tasks, look=look, limit=10, until=world.now + 1, threads=1)
+    report = reconcile_tasks(clock=world.clock, tasks=world.tasks, look=look, limit=10, until=world.now + 1, threads=1)
 
     assert looked == ids
+    assert [one.outcome for one in report.looks] == ["unforeseen"] + ["working"] * 4
+    assert (report.looked_at, repr(report.looks[0].unforeseen)) == (4, "ValueError(\"no phase is called 'teleporting'\")")
 
 
 def test_a_task_whose_upstream_is_gone_does_not_silence_the_others() -> None:

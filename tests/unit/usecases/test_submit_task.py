@@ -15,6 +15,7 @@ from darkroom.errors import (
 )
 from darkroom.usecases.submit_task import Submission, submit_task
 from tests.support.memory import MemoryTasks
+from tests.support.stories import OTHER
 from tests.support.world import SILENT, World
 
 LOST = OutcomeUnknown("the answer was lost")
@@ -104,8 +105,11 @@ def test_a_doubtful_request_is_not_repeated_earlier_than_the_upstream_asks(asked
     assert (after.phase, after.next_check_at) == (Phase.UNKNOWN, world.now + wait)
 
 
-@pytest.mark.parametrize("reason", ["upstream_auth", "upstream_quota"])
-def test_trouble_with_the_account_does_not_end_the_doubt(reason: str) -> None:
+REASONS = ["upstream_auth", "upstream_quota", "model_unavailable", "content_rejected", "generation_failed"]
+
+
+@pytest.mark.parametrize("reason", [*REASONS, "submission_outcome_unknown"])
+def test_no_refusal_of_a_repeat_ends_the_doubt_about_the_first_request(reason: str) -> None:
     world = World()
     task = unanswered(world)
     world.gateway.before_accepting = [UpstreamRefused("no", reason=reason)]
@@ -113,22 +117,44 @@ def test_trouble_with_the_account_does_not_end_the_doubt(reason: str) -> None:
     sent = again(world, task)
 
     assert (sent.task.phase, sent.refused) == (Phase.UNKNOWN, reason)
+    assert task.submission_key in world.accounts.held()
 
 
-def test_a_refused_repeat_ends_the_task_without_claiming_that_nothing_was_paid() -> None:
+@pytest.mark.parametrize("reason", [*REASONS, "submission_outcome_unknown"])
+def test_a_request_whose_repeats_are_refused_expires_unknown_and_its_picture_is_taken_when_it_comes(reason: str) -> None:
     world = World()
     task = unanswered(world)
-    world.gateway.before_accepting = [UpstreamRefused("bad", reason="generation_failed", code="BAD", request_id="r-7")]
+    world.gateway.before_accepting = [UpstreamRefused("no", reason=reason)] * 99
 
-    after = again(world, task).task
+    world.live_on(1900)
+    ended = world.task(task.id)
+    world.gateway.succeed(task.id)
+    received = world.call_back(task.id)
 
-    assert after.phase is Phase.FAILED
-    assert after.error is not None
-    assert (after.error.charged, after.error.upstream_code, after.error.upstream_request_id) == (
-        "unknown",
-        "BAD",
-        "r-7",
-    )
+    assert ended.error is not None
+    assert (ended.phase, ended.error.code, ended.error.charged) == (Phase.EXPIRED, "submission_outcome_unknown", "unknown")
+    assert (received.outcome, len(world.task(task.id).images)) == ("stored", 1)
+    assert world.accounts.held() == {}
+
+
+def test_a_key_that_was_used_with_other_bytes_proves_that_a_request_was_taken() -> None:
+    world = World()
+    mismatch = UpstreamRefused("mismatch", reason="submission_outcome_unknown", status=422, charged="unknown")
+    world.gateway.before_accepting = [mismatch]
+
+    task = world.create(alternatives=(OTHER,)).task
+
+    assert (task.phase, task.attempt) == (Phase.UNKNOWN, 1)
+
+
+def test_an_error_that_no_code_expects_leaves_it_unknown_whether_the_request_was_taken() -> None:
+    world = World()
+    world.gateway.after_accepting = [KeyError("data")]  # type: ignore[list-item]  # no DarkroomError: that is the point
+
+    created = world.create()
+
+    assert (created.task.phase, type(created.unforeseen)) == (Phase.UNKNOWN, KeyError)
+    assert created.task.next_check_at is not None
 
 
 def test_a_refused_first_request_ends_the_task_unpaid() -> None:

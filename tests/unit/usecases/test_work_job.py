@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from darkroom.domain.news import Says
-from darkroom.domain.task import Output, Phase, Task
+from darkroom.domain.task import Output, Phase, Request, Task
 from darkroom.errors import (
     DarkroomError,
     DownloadInterrupted,
@@ -537,3 +537,33 @@ def test_of_two_workers_with_one_submit_job_one_posts() -> None:
 
     assert world.work(world.queue.jobs[0]).outcome == "nothing_to_do"
     assert world.gateway.posts == []
+
+
+def test_a_job_that_raises_what_no_code_expects_leaves_its_slot_to_others() -> None:
+    def broken(_task: Task, _request: Request) -> Request:
+        raise KeyError("body")
+
+    world = World(promises=SILENT)
+    task_id = world.create().task.id
+    world.prepare = broken  # type: ignore[method-assign]
+
+    with pytest.raises(KeyError):
+        world.work(world.queue.jobs.pop())
+
+    assert world.task(task_id).phase is Phase.ACCEPTED
+    assert world.accounts.held() == {}
+
+
+def test_a_job_that_raises_after_its_request_went_out_keeps_its_slot() -> None:
+    def broken(name: str) -> None:
+        if name == "tasks.move" and world.gateway.billed:
+            raise KeyError(name)
+
+    world = World(promises=SILENT)
+    task = world.create().task
+    world.hook = broken
+
+    with pytest.raises(KeyError):
+        world.work(world.queue.jobs.pop())
+
+    assert list(world.accounts.held()) == [task.submission_key]

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from darkroom.adapters.dynamo import Row
+from darkroom.domain.texts import storable
 
 
 def typed(value: str | bytes | bool | float) -> Any:
-    """{"S": "hero"} for "hero"; a float keeps every digit."""
+    """{"S": "hero"} for "hero"; a float keeps every digit. No text, whoever wrote it, makes a row that cannot be written."""
     if isinstance(value, str):
-        return {"S": value}
+        return {"S": storable(value)}
     if isinstance(value, bool):
         return {"BOOL": value}
     return {"B": value} if isinstance(value, bytes) else {"N": repr(value)}

@@ -7,7 +7,7 @@ from typing import Any
 
 from darkroom.domain.ids import is_task_id
 from darkroom.errors import SignatureRejected, StorageUnavailable, TaskChanged, TokenRejected
-from darkroom.observe import count, discreet, say, tell_next_attempt
+from darkroom.observe import count, discreet, say, tell_next_attempt, tell_unforeseen
 from darkroom.usecases.receive_callback import Received, receive_callback
 from darkroom.wiring import Services
 
@@ -51,6 +51,11 @@ def receive(event: Mapping[str, Any], services: Services, *, remaining_s: float)
         return _reject(401, "unauthorized", str(error), task_id)
     except (StorageUnavailable, TaskChanged) as error:
         say("callback not recorded", level="error", task_id=task_id, fault=str(error))
+        count("CallbacksDeferred")
+        return _answer(503, {"retry": True})
+    except Exception as error:
+        # The upstream delivers again, and the reconciler looks after the task in any case.
+        tell_unforeseen(error, during="callback", task_id=task_id)
         count("CallbacksDeferred")
         return _answer(503, {"retry": True})
     return _tell(received, task_id)

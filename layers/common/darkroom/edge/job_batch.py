@@ -9,7 +9,7 @@ from darkroom.adapters.queue import read_job
 from darkroom.domain.task import Task
 from darkroom.edge.quoting import unquoted
 from darkroom.errors import ConfigurationError, StoreError
-from darkroom.observe import count, discreet, say, tell_next_attempt, words_of
+from darkroom.observe import count, discreet, say, tell_next_attempt, tell_unforeseen, words_of
 from darkroom.usecases.work_job import Worked, work_job
 from darkroom.wiring import Services
 
@@ -21,9 +21,10 @@ _ACCOUNT_TROUBLE = frozenset({"upstream_auth", "upstream_quota"})
 
 @dataclass(frozen=True, slots=True)
 class _Failed:
-    """A job that has to come back, and what may be told of the reason."""
+    """A job that has to come back, and what may be told of the reason; `unforeseen`: an error that no code expected."""
 
     why: str
+    unforeseen: Exception | None = None
 
 
 @discreet
@@ -39,18 +40,26 @@ def work_batch(event: Mapping[str, Any], services: Services, *, remaining_s: flo
     with ThreadPoolExecutor(max_workers=len(records)) as pool:
         outcomes = list(pool.map(lambda record: _work(record, services, until), records))
     for record, outcome in zip(records, outcomes, strict=True):
-        _tell(record, outcome, services)
+        try:
+            _tell(record, outcome, services)
+        except Exception as error:
+            tell_unforeseen(error, during="telling of a job", message_id=record.get("messageId"))
     count("JobsWorked", len(records))
-    failed = [record["messageId"] for record, outcome in zip(records, outcomes, strict=True) if isinstance(outcome, _Failed)]
-    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+    failed = [record.get("messageId") for record, outcome in zip(records, outcomes, strict=True) if isinstance(outcome, _Failed)]
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed if message_id]}
 
 
 def _work(record: Mapping[str, Any], services: Services, until: float) -> Worked | _Failed:
-    """Failed jobs go back to the queue; after five times they lie in the dead-letter queue, and an alarm says so."""
+    """Do the job of one record. This is the one place where a batch contains errors: whatever is raised fails this record alone.
+
+    Failed jobs go back to the queue. After five times they lie in the dead-letter queue, and an alarm says so.
+    """
     try:
         job = read_job(record["body"])
     except ValueError as error:
         return _Failed(str(error))
+    except Exception as error:
+        return _Failed(words_of(error), unforeseen=error)
     try:
         return work_job(
             job,
@@ -67,8 +76,10 @@ def _work(record: Mapping[str, Any], services: Services, until: float) -> Worked
             sleep=services.sleep,
             store=lambda task, resume: services.store(task, resume=resume, until=_store_until(task, until)),
         )
-    except (StoreError, ConfigurationError, ValueError) as error:
+    except (StoreError, ConfigurationError) as error:
         return _Failed(words_of(error))
+    except Exception as error:
+        return _Failed(words_of(error), unforeseen=error)
 
 
 def _store_until(task: Task, until: float) -> float:
@@ -78,11 +89,15 @@ def _store_until(task: Task, until: float) -> float:
 
 def _tell(record: Mapping[str, Any], outcome: Worked | _Failed, services: Services) -> None:
     if isinstance(outcome, _Failed):
-        tries = record.get("attributes", {}).get("ApproximateReceiveCount")
-        say("job failed", level="error", message_id=record["messageId"], fault=outcome.why, tries=tries, job=record.get("body"))
+        message_id, tries = record.get("messageId"), record.get("attributes", {}).get("ApproximateReceiveCount")
+        if outcome.unforeseen is not None:
+            tell_unforeseen(outcome.unforeseen, during="job", message_id=message_id)
         count("JobsFailed")
+        say("job failed", level="error", message_id=message_id, fault=outcome.why, tries=tries, job=record.get("body"))
         return
     task = outcome.task
+    if outcome.unforeseen is not None:
+        tell_unforeseen(outcome.unforeseen, during="job", task_id=task.id if task else None)
     say(
         "job",
         outcome=outcome.outcome,

@@ -4,7 +4,7 @@ from darkroom.domain.task import Phase, Task
 from darkroom.edge.quoting import unquoted
 from darkroom.edge.tending import tend
 from darkroom.errors import StorageUnavailable
-from darkroom.observe import count, discreet, gauge_seconds, say, tell_next_attempt
+from darkroom.observe import count, discreet, gauge_seconds, say, tell_next_attempt, tell_unforeseen
 from darkroom.usecases.allowance import Allowance
 from darkroom.usecases.look_at_task import Look, look_at_task
 from darkroom.usecases.reconcile_tasks import Report, reconcile_tasks
@@ -22,6 +22,7 @@ _WAIT_S = 10.0
 """Of these for an answer of its upstream."""
 
 _ACCOUNT_TROUBLE = frozenset({"upstream_auth", "upstream_quota"})
+_OURS = frozenset({"storage_error", "misconfigured"})
 
 
 @discreet
@@ -41,8 +42,8 @@ def sweep(services: Services, *, remaining_s: float) -> Report:
         until=until,
         threads=THREADS,
     )
-    allowance.close()
     _tell(report, services)
+    allowance.close()
     return report
 
 
@@ -72,6 +73,7 @@ def _tell(report: Report, services: Services) -> None:
     count("CallbacksMissed", sum(look.missed_callback for look in report.looks))
     count("UpstreamRefusedUs", sum(look.refused in _ACCOUNT_TROUBLE for look in report.looks))
     count("ResendsNotReplayed", sum(look.not_replayed for look in report.looks))
+    count("UpstreamContradictions", sum(look.contradicts for look in report.looks))
     say(
         "sweep",
         overdue=report.overdue,
@@ -81,8 +83,18 @@ def _tell(report: Report, services: Services) -> None:
         oldest_overdue_s=round(report.oldest_overdue_s),
     )
     for look in report.looks:
-        if look.outcome not in ("not_due", "working", "waiting", "left", "no_request_free"):
-            _tell_look(look, services)
+        if look.unforeseen is not None:
+            tell_unforeseen(look.unforeseen, during="look", task_id=look.task_id)
+        if look.outcome not in ("not_due", "working", "waiting", "left", "no_request_free", "unforeseen"):
+            _tell_contained(look, services)
+
+
+def _tell_contained(look: Look, services: Services) -> None:
+    """Tell of one look; a line that cannot be told hides no other."""
+    try:
+        _tell_look(look, services)
+    except Exception as error:
+        tell_unforeseen(error, during="telling of a look", task_id=look.task_id)
 
 
 def _tell_look(look: Look, services: Services) -> None:
@@ -90,7 +102,7 @@ def _tell_look(look: Look, services: Services) -> None:
     expired = task is not None and task.phase is Phase.EXPIRED and look.moved
     say(
         "look",
-        level="warning" if expired or look.not_replayed or look.outcome in ("storage_error", "misconfigured") else "info",
+        level="warning" if expired or look.not_replayed or look.contradicts or look.outcome in _OURS else "info",
         outcome=look.outcome,
         task_id=look.task_id,
         phase=task.phase.value if task else None,

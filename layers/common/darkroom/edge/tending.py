@@ -1,7 +1,7 @@
 """The upstreams' accounts, tended once a minute, and one line for each that has something to tell."""
 
 from darkroom.errors import StoreError
-from darkroom.observe import count, gauge, say
+from darkroom.observe import count, gauge, say, tell_unforeseen
 from darkroom.usecases.tend_account import Tended, tend_account
 from darkroom.wiring import Services
 
@@ -15,6 +15,11 @@ def tend(services: Services) -> None:
         except StoreError as error:
             say("account not tended", level="warning", account=limits.account, fault=str(error))
             continue
+        except Exception as error:
+            tell_unforeseen(error, during="tending", account=limits.account)
+            continue
+        for task_id, fault in tended.unreadable:
+            tell_unforeseen(fault, during="tending", task_id=task_id)
         waiting += tended.waiting
         _tell(tended, services.clock())
     gauge("TasksWaiting", waiting)

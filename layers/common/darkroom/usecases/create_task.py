@@ -45,12 +45,14 @@ class Created:
     """The task as it is now; `replayed` when an earlier request with the same key had made it.
 
     `again`: its first attempt is over already, and the task goes on with another one. `refused`: why the upstream said no.
+    `unforeseen`: an error that no code expected; whether the upstream has the task is then unknown.
     """
 
     task: Task
     replayed: bool
     again: bool = False
     refused: str | None = None
+    unforeseen: Exception | None = None
 
 
 def create_task(
@@ -113,7 +115,7 @@ def create_task(
     )
     if sent.sends_on:
         have_it_sent(sent.task, admission.queue)
-    return Created(task=sent.task, replayed=False, again=sent.again, refused=sent.refused)
+    return Created(task=sent.task, replayed=False, again=sent.again, refused=sent.refused, unforeseen=sent.unforeseen)
 
 
 def _named(order: Order, *, clock: Clock, fresh: Randomness, tasks: Tasks, claims: Claims) -> tuple[str, Task | None]:

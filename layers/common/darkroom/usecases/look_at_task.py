@@ -1,26 +1,28 @@
 """One look at one task that has been silent too long."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 
 from darkroom.domain.admission import Parked
-from darkroom.domain.news import Verdict
-from darkroom.domain.task import IN_FLIGHT, NOT_SENT, SENDING, Phase, Request, Task, TaskError, Timing
+from darkroom.domain.news import News, Verdict
+from darkroom.domain.task import IN_FLIGHT, NOT_SENT, SENDING, TAIL_S, Phase, Request, Task, TaskError, Timing
 from darkroom.errors import (
     StorageUnavailable,
+    StoreError,
     TaskChanged,
     UpstreamError,
     UpstreamRefused,
 )
 from darkroom.ports import Clock, Job, Prepare, Queue, Tasks, Upstream
 from darkroom.usecases.account import Admission
-from darkroom.usecases.admit_task import hand_on, heed, may_send, uses_slot
+from darkroom.usecases.admit_task import hand_on, may_send, uses_slot
 from darkroom.usecases.allowance import MayAsk
 from darkroom.usecases.begin_attempt import begin_attempt
 from darkroom.usecases.keep_evidence import keep_evidence
 from darkroom.usecases.leave_alone import leave_alone, left_alone_until
 from darkroom.usecases.park_task import park_task
-from darkroom.usecases.settle_task import settle_task
+from darkroom.usecases.settle_task import Settled, settle_task
 from darkroom.usecases.shut_off import note_end
 from darkroom.usecases.submit_task import submit_task
 
@@ -28,17 +30,21 @@ STORE_GIVE_UP_S = 24 * 3600
 """A success whose bytes cannot be brought home for a day has failed; HiAPI keeps outputs for about 7 days."""
 
 UNASKED_GIVE_UP_S = 24 * 3600
-"""So long after its deadline a task ends without being asked about: no request was free, or the account is out of order."""
+"""How long after its deadline a task ends unasked: no request was free, the account is out of order, or our own services fail."""
 
 ANSWER_GRACE_S = 60.0
 """A worker that lives has written a synchronous upstream's answer down so long after the last moment for it."""
 
-_QUIET = frozenset({"not_due", "changed", "left", "no_request_free", "storage_error", "misconfigured"})
+_QUIET = frozenset({"not_due", "changed", "left", "no_request_free", "storage_error", "misconfigured", "unforeseen"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What one look did: a word, the task before and after, how late the look was in seconds."""
+    """What one look did: a word, the task before and after, how late the look was in seconds.
+
+    `contradicts`: the upstream's answer is about another task than the one it was asked about. `unforeseen`: an error that no
+    code expected.
+    """
 
     outcome: str
     task_id: str
@@ -48,6 +54,8 @@ class Look:
     fault: str | None = None
     refused: str | None = None
     not_replayed: bool = False
+    contradicts: bool = False
+    unforeseen: Exception | None = None
 
     @property
     def looked(self) -> bool:
@@ -70,19 +78,25 @@ class Look:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Means:
-    """What a look works with."""
+    """What a look at a task of the upstream called `name` works with."""
 
+    name: str
     lease: str
     clock: Clock
     jitter: Callable[[], float]
     tasks: Tasks
     queue: Queue
-    upstream: Upstream
+    upstream_of: Callable[[str], Upstream]
     prepare: Prepare
     admission: Admission
     may_ask: MayAsk
     timing: Timing
     timeout_s: float
+
+    @property
+    def upstream(self) -> Upstream:
+        """The task's. Raises ConfigurationError: this deployment no longer has it."""
+        return self.upstream_of(self.name)
 
 
 def look_at_task(
@@ -106,51 +120,72 @@ def look_at_task(
     `crowded`: the sweep should not be offered this task again before its next look. `timeout_s` is how long the upstream is
     waited for, be it the answer to a question or to a request that is sent again.
 
-    Raises StorageUnavailable and TaskChanged: the task then keeps a time at which it is looked at again.
+    Whatever goes wrong, a task whose time is over ends. Otherwise the error is raised, and the task keeps a time at which it is
+    looked at again.
     """
     now = clock()
     task = tasks.get(task_id)
     if task is None or task.next_check_at is None or task.next_check_at > now:
         return Look(outcome="not_due", task_id=task_id)
-    unasked = _is_asked_about(task) and not may_ask(task.upstream)
-    if unasked and not (task.phase in IN_FLIGHT and now >= task.give_up_at(timing) + UNASKED_GIVE_UP_S):
-        # Still due, and among the first when there is room again.
-        return Look(outcome="no_request_free", task_id=task_id, overdue_s=now - task.next_check_at)
-    ahead = task.looked(now, next_check_at=_next(task, now, timing, jitter()), crowded=crowded)
-    try:
-        tasks.move(task, ahead)
-    except TaskChanged:
-        return Look(outcome="changed", task_id=task_id)
     means = _Means(
+        name=task.upstream,
         lease=lease,
         clock=clock,
         jitter=jitter,
         tasks=tasks,
         queue=queue,
-        upstream=upstream_of(task.upstream),
+        upstream_of=upstream_of,
         prepare=prepare,
         admission=admission,
         may_ask=may_ask,
         timing=timing,
         timeout_s=timeout_s,
     )
+    try:
+        look = _look(task, means, now, crowded=crowded)
+    except Exception as error:
+        look = _end_all_the_same(task, error, means, now)
+    return replace(look, before=task, overdue_s=now - task.next_check_at)
+
+
+def _look(task: Task, means: _Means, now: float, *, crowded: bool) -> Look:
+    unasked = _is_asked_about(task) and not means.may_ask(task.upstream)
+    if unasked and not (task.phase in IN_FLIGHT and now >= task.give_up_at(means.timing) + UNASKED_GIVE_UP_S):
+        # Still due, and among the first when there is room again.
+        return Look(outcome="no_request_free", task_id=task.id)
+    ahead = task.looked(now, next_check_at=_next(task, now, means.timing, means.jitter()), crowded=crowded)
+    try:
+        means.tasks.move(task, ahead)
+    except TaskChanged:
+        return Look(outcome="changed", task_id=task.id)
     look = _end_unasked(ahead, means, now) if unasked else _dispatch(ahead, means, now)
-    return Look(
-        outcome=look.outcome,
-        task_id=task_id,
-        before=task,
-        after=look.after or ahead,
-        overdue_s=now - task.next_check_at,
-        fault=look.fault,
-        refused=look.refused,
-        not_replayed=look.not_replayed,
-    )
+    return look if look.after else replace(look, after=ahead)
+
+
+def _end_all_the_same(task: Task, error: Exception, means: _Means, now: float) -> Look:
+    """End the task if its time is over, although its look failed with `error`. Raises that error if time is left.
+
+    Our own services get a day to come back: they may hide a success that is known already.
+    """
+    current = means.tasks.get(task.id) or task
+    patience = UNASKED_GIVE_UP_S if isinstance(error, StoreError) else 0
+    if now >= _over_at(current, means.timing) + patience:
+        look = _end(current, _given_up(current, means, now, f"the last look failed: {type(error).__name__}"), means)
+        return replace(look, unforeseen=error)
+    if current.phase in NOT_SENT and not isinstance(error, StoreError):
+        # It takes a slot again when it is sent; until then others may have it.
+        hand_on(current, admission=means.admission)
+    raise error
 
 
 def _is_asked_about(task: Task) -> bool:
     """Whether a look at the task asks its upstream."""
-    known = task.upstream_task_id is not None
-    return known and (task.phase in IN_FLIGHT or (task.phase is Phase.EXPIRED and task.lease is None))
+    return task.upstream_task_id is not None and _upstream_may_know(task)
+
+
+def _upstream_may_know(task: Task) -> bool:
+    """Whether the upstream may know more of the task than we do: its last look then asks before it ends."""
+    return task.phase in IN_FLIGHT or (task.phase is Phase.EXPIRED and task.lease is None)
 
 
 def _next(task: Task, now: float, timing: Timing, jitter: float) -> float | None:
@@ -161,22 +196,19 @@ def _next(task: Task, now: float, timing: Timing, jitter: float) -> float | None
 
 
 def _dispatch(task: Task, means: _Means, now: float) -> Look:
+    if not _upstream_may_know(task) and now >= _over_at(task, means.timing):
+        return _end(task, _given_up(task, means, now), means)
     if task.phase in NOT_SENT:
-        return _look_at_unsent(task, means, now)
+        return _look_at_unsent(task, means)
     if task.phase in SENDING:
         return _look_at_unanswered(task, means, now)
-    if task.phase is Phase.STORING:
-        return _look_at_storing(task, means, now)
-    if task.phase in IN_FLIGHT:
+    if _upstream_may_know(task):
         return _ask(task, means, now)
-    return _look_at_expired(task, means, now)
+    # A success is known, be it in time or late: it is brought home in the same way.
+    return Look(outcome="waiting", task_id=task.id) if task.leased(now) else _hand_to_worker(task, means, do="store")
 
 
-def _look_at_unsent(task: Task, means: _Means, now: float) -> Look:
-    if now >= task.give_up_at(means.timing):
-        return _expire(
-            task, means, now, "no slot was free before the longest wait was over", code="deadline_exceeded", charged="no"
-        )
+def _look_at_unsent(task: Task, means: _Means) -> Look:
     turn = may_send(task, admission=means.admission)
     if isinstance(turn, Parked):
         parked = park_task(task, turn, admission=means.admission, tasks=means.tasks)
@@ -201,9 +233,8 @@ def _look_at_unsent(task: Task, means: _Means, now: float) -> Look:
 
 def _look_at_unanswered(task: Task, means: _Means, now: float) -> Look:
     """The outcome of a POST is unknown: ask the same again where repeats collapse, otherwise wait for a callback."""
-    if now >= task.give_up_at(means.timing) or (means.upstream.promises.synchronous and _answer_is_lost(task, means, now)):
-        message = "nobody knows whether the upstream accepted the request: look into its console before paying again"
-        return _expire(task, means, now, message, code="submission_outcome_unknown", charged="unknown")
+    if means.upstream.promises.synchronous and _answer_is_lost(task, means, now):
+        return _end(task, _given_up(task, means, now), means)
     if not means.upstream.promises.submits_inline:
         return Look(outcome="waiting", task_id=task.id)
     age = now - (task.first_sent_at or task.created_at)
@@ -235,27 +266,14 @@ def _send(task: Task, means: _Means, *, maybe_sent: bool, request: Request) -> L
     )
     if sent.sends_on:
         _hand_to_worker(sent.task, means, do="submit")
-    return Look(outcome="sent", task_id=task.id, after=sent.task, refused=sent.refused, not_replayed=sent.not_replayed)
-
-
-def _look_at_storing(task: Task, means: _Means, now: float) -> Look:
-    if task.leased(now):
-        return Look(outcome="waiting", task_id=task.id)
-    if now >= (task.news_at or now) + STORE_GIVE_UP_S:
-        error = TaskError(code="storage_failed", message="the picture could not be stored for a day", charged="yes")
-        return _end(task, task.failed(now, error, by=task.news_by or "poll"), means)
-    return _hand_to_worker(task, means, do="store")
-
-
-def _look_at_expired(task: Task, means: _Means, now: float) -> Look:
-    """A success that was told late is brought home like any other; until one is told, the upstream is asked."""
-    if task.lease is None:
-        return _ask(task, means, now)
-    if task.leased(now):
-        return Look(outcome="waiting", task_id=task.id)
-    if now >= (task.news_at or now) + STORE_GIVE_UP_S:
-        return _end(task, task.given_up_late(), means)
-    return _hand_to_worker(task, means, do="store")
+    return Look(
+        outcome="sent",
+        task_id=task.id,
+        after=sent.task,
+        refused=sent.refused,
+        not_replayed=sent.not_replayed,
+        unforeseen=sent.unforeseen,
+    )
 
 
 def _hand_to_worker(task: Task, means: _Means, *, do: str) -> Look:
@@ -266,97 +284,125 @@ def _hand_to_worker(task: Task, means: _Means, *, do: str) -> Look:
     return Look(outcome=f"{do}_queued", task_id=task.id)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """What asking led to. A task whose time is over ends for the reason `why`; a person then sees `raw`.
+
+    `not_before`: the upstream is not asked again earlier.
+    """
+
+    look: Look
+    why: str
+    raw: bytes = b""
+    status: int | None = 200
+    request_id: str | None = None
+    not_before: float = 0.0
+
+
 def _ask(task: Task, means: _Means, now: float) -> Look:
+    """Ask the upstream. Whatever it says, a task that is still in flight at its deadline ends there."""
+    answer = _answer(task, means)
+    current = answer.look.after or task
+    if current.phase not in IN_FLIGHT or now < current.give_up_at(means.timing):
+        return answer.look
+    if answer.raw:
+        _keep(current, means, answer.raw, status=answer.status, request_id=answer.request_id)
+    after = _given_up(current, means, now, answer.why, answer.request_id, not_before=answer.not_before)
+    return replace(_end(current, after, means), refused=answer.look.refused, contradicts=answer.look.contradicts)
+
+
+def _answer(task: Task, means: _Means) -> _Answer:
     if task.upstream_task_id is None or means.upstream.promises.synchronous:
-        return _end_what_cannot_be_asked(task, means, now)
+        # Whatever said that it is in flight, nobody will ever say more.
+        return _Answer(look=Look(outcome="waiting", task_id=task.id), why="the upstream keeps no tasks to ask about")
     try:
         news = means.upstream.look(task.upstream_task_id, attempt=task.attempt, timeout_s=means.timeout_s)
     except UpstreamError as error:
-        return _unanswered(task, error, means, now)
+        return _unanswered(task, error, means)
     settled = settle_task(
         task, news, clock=means.clock, tasks=means.tasks, lease=means.lease, lease_s=means.timing.queued_lease_s
     )
     if settled.is_end_of_generation and uses_slot(task):
         hand_on(task, admission=means.admission)
         note_end(task, news.error, admission=means.admission)
-    match settled.verdict:
+    look, why = _consequence(settled, news, means)
+    return _Answer(look=look, why=why, raw=news.raw, request_id=news.request_id)
+
+
+def _consequence(settled: Settled, news: News, means: _Means) -> tuple[Look, str]:
+    """What is left to do, and why the task has not ended by this news."""
+    task, verdict = settled.task, settled.verdict
+    look = Look(outcome=verdict.value, task_id=task.id, after=task)
+    match verdict:
         case Verdict.STORE:
-            _hand_to_worker(settled.task, means, do="store")
-            return Look(outcome="recovered", task_id=task.id, after=settled.task)
-        case Verdict.AGAIN:
+            _hand_to_worker(task, means, do="store")
+            return replace(look, outcome="recovered"), ""
+        case Verdict.AGAIN | Verdict.ENDED:
             _keep(task, means, news.raw, status=200, request_id=news.request_id)
-            _hand_to_worker(settled.task, means, do="submit")
-            return Look(outcome="again", task_id=task.id, after=settled.task)
-        case Verdict.ENDED:
+            if verdict is Verdict.AGAIN:
+                _hand_to_worker(task, means, do="submit")
+            return replace(look, outcome="again" if verdict is Verdict.AGAIN else "recovered"), ""
+        case Verdict.MISMATCH:
+            # Kept each time: a person has to judge by it.
             _keep(task, means, news.raw, status=200, request_id=news.request_id)
-            return Look(outcome="recovered", task_id=task.id, after=settled.task)
-        case Verdict.PROGRESSED | Verdict.NOTHING:
-            return _still_working(settled.task, news.raw, news.word, news.request_id, means, now)
+            fault = f"asked about {task.upstream_task_id}, the upstream answers about {news.upstream_task_id}"
+            return replace(look, fault=fault, contradicts=True), "the upstream answers about another task"
         case _:
-            return Look(outcome=settled.verdict.value, task_id=task.id, after=settled.task)
+            works = verdict in (Verdict.PROGRESSED, Verdict.NOTHING)
+            look = replace(look, outcome="working", fault=news.word or None) if works else look
+            return look, f"the upstream still says {news.word!r}"
 
 
-def _still_working(task: Task, raw: bytes, word: str, request_id: str | None, means: _Means, now: float) -> Look:
-    if task.phase not in IN_FLIGHT or now < task.give_up_at(means.timing):
-        return Look(outcome="working", task_id=task.id, after=task, fault=word or None)
-    _keep(task, means, raw, status=200, request_id=request_id)
-    return _past_deadline(task, means, now, f"no result within {task.timeout_s} s; the upstream still says {word!r}", request_id)
-
-
-def _unanswered(task: Task, error: UpstreamError, means: _Means, now: float) -> Look:
+def _unanswered(task: Task, error: UpstreamError, means: _Means) -> _Answer:
+    left = leave_alone(task, error, clock=means.clock, tasks=means.tasks, admission=means.admission)
     refused = error.reason if isinstance(error, UpstreamRefused) else None
-    if task.phase not in IN_FLIGHT or now < task.give_up_at(means.timing):
-        left = leave_alone(task, error, clock=means.clock, tasks=means.tasks, admission=means.admission)
-        return Look(outcome="no_answer", task_id=task.id, after=left, fault=error.message, refused=refused)
-    if error.raw:
-        _keep(task, means, error.raw, status=error.status, request_id=error.request_id)
-    message = f"no result within {task.timeout_s} s; the last look failed: {error.message}"
-    heed(task, error, admission=means.admission)
-    not_before = left_alone_until(error, clock=means.clock)
-    return _past_deadline(task, means, now, message, error.request_id, not_before=not_before)
-
-
-def _end_what_cannot_be_asked(task: Task, means: _Means, now: float) -> Look:
-    """Its upstream keeps no tasks: whatever said that it is in flight, nobody will ever say more."""
-    if task.phase not in IN_FLIGHT or now < task.give_up_at(means.timing):
-        return Look(outcome="waiting", task_id=task.id)
-    return _past_deadline(
-        task, means, now, f"no result within {task.timeout_s} s, and the upstream keeps no tasks to ask about", None
+    return _Answer(
+        look=Look(outcome="no_answer", task_id=task.id, after=left, fault=error.message, refused=refused),
+        why=f"the last look failed: {error.message}",
+        raw=error.raw,
+        status=error.status,
+        request_id=error.request_id,
+        not_before=left_alone_until(error, clock=means.clock),
     )
 
 
 def _end_unasked(task: Task, means: _Means, now: float) -> Look:
-    return _past_deadline(
-        task, means, now, f"no result within {task.timeout_s} s, and for a day no request was free to ask", None
-    )
+    return _end(task, _given_up(task, means, now, "for a day no request was free to ask"), means)
 
 
-def _past_deadline(
-    task: Task, means: _Means, now: float, message: str, request_id: str | None, *, not_before: float = 0.0
-) -> Look:
-    code, charged = "deadline_exceeded", "unknown"
-    return _expire(task, means, now, message, code=code, charged=charged, request_id=request_id, not_before=not_before)
+def _over_at(task: Task, timing: Timing) -> float:
+    """When a task that is looked at ends, whatever is or is not heard of it."""
+    if not task.is_terminal and task.phase is not Phase.STORING:
+        return task.give_up_at(timing)
+    if task.next_check_at is None:
+        return inf
+    if task.lease is None and task.phase is Phase.EXPIRED:
+        return (task.first_sent_at or task.created_at) + TAIL_S
+    return max((task.news_at or task.created_at) + STORE_GIVE_UP_S, task.lease_until or 0.0)
 
 
-def _expire(
-    task: Task,
-    means: _Means,
-    now: float,
-    message: str,
-    *,
-    code: str,
-    charged: str,
-    request_id: str | None = None,
-    not_before: float = 0.0,
-) -> Look:
+def _given_up(
+    task: Task, means: _Means, now: float, why: str = "", request_id: str | None = None, *, not_before: float = 0.0
+) -> Task:
+    """The task as it ends because its time is over; `why` says what the last look came to."""
+    if task.phase is Phase.EXPIRED:
+        return task.given_up_late()
+    if task.phase is Phase.STORING:
+        error = TaskError(code="storage_failed", message="the picture could not be stored for a day", charged="yes")
+        return task.failed(now, error, by=task.news_by or "poll")
+    code, charged, message = "deadline_exceeded", "unknown", f"no result within {task.timeout_s} s"
+    if task.phase in NOT_SENT:
+        charged, message = "no", "no slot was free before the longest wait was over"
+    if task.phase in SENDING:
+        code = "submission_outcome_unknown"
+        message = "nobody knows whether the upstream accepted the request: look into its console before paying again"
     error = TaskError(
         code=code,
-        message=message,
-        retryable="manual",
+        message=f"{message}; {why}" if why else message,
         charged=charged,
         upstream_request_id=request_id or task.upstream_request_id,
     )
-    return _end(task, task.expired(now, error, means.timing, not_before=not_before), means)
+    return task.expired(now, error, means.timing, not_before=not_before)
 
 
 def _end(task: Task, after: Task, means: _Means) -> Look:

@@ -40,7 +40,8 @@ def reconcile_tasks(
     `look(task_id, crowded)` passes over a task that the index offers and whose row says that it is not due. A sweep is crowded
     that might not get round to all it is offered: those that it looks at then leave the front of the index, and nobody starves
     behind them.
-    Raises StorageUnavailable when the sweep itself finds no table; a fault of one look is that look's own.
+    Raises StorageUnavailable when the sweep itself finds no table. A look that raises, whatever it is, spoils no other: this is
+    the one place where a sweep contains errors.
     """
     offered = tasks.overdue(clock(), limit=limit)
     crowded = len(offered) > ROUNDS * threads
@@ -53,15 +54,15 @@ def reconcile_tasks(
         except StoreError as error:
             return Look(outcome="storage_error", task_id=task_id, fault=str(error))
         except ConfigurationError as error:
-            # A task of an upstream that is no longer set up must not silence the others' sweep.
+            # Its upstream is no longer set up.
             return Look(outcome="misconfigured", task_id=task_id, fault=str(error))
+        except Exception as error:
+            return Look(outcome="unforeseen", task_id=task_id, unforeseen=error)
 
     looks: list[Look] = []
     if offered:
         with ThreadPoolExecutor(max_workers=min(threads, len(offered))) as pool:
-            futures = [pool.submit(one, task_id) for task_id in offered]
-        # Only now: an error that nobody named is raised when every other task has been looked at.
-        looks = [future.result() for future in futures]
+            looks = list(pool.map(one, offered))
     return Report(
         overdue=sum(look.outcome != "not_due" for look in looks),
         looked_at=sum(look.looked for look in looks),

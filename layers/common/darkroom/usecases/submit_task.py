@@ -27,6 +27,9 @@ _TRIES = 3
 _FIRST_BACKOFF_S = 5.0
 _TOO_MANY = 429
 _ACCOUNT_TROUBLE = frozenset({"upstream_auth", "upstream_quota"})
+_TAKEN_BEFORE = "submission_outcome_unknown"
+"""Why an adapter refuses a request whose key was used before."""
+
 _Change = Callable[[Task], Task | None]
 
 
@@ -35,7 +38,7 @@ class Submission:
     """The task as it is now. `not_replayed`: a repeat after a lost answer was accepted without the upstream
     saying that it collapsed it, so somebody should look at the bill. `refused`: why the upstream said no. `news`: the end,
     where the answer to the POST was just that; it is for the caller to settle. `again`: this attempt is over, and the task goes
-    on with another one.
+    on with another one. `unforeseen`: an error that no code expected; what the POST led to is then unknown.
     """
 
     task: Task
@@ -43,6 +46,7 @@ class Submission:
     refused: str | None = None
     news: News | None = None
     again: bool = False
+    unforeseen: Exception | None = None
 
     @property
     def sends_on(self) -> bool:
@@ -97,6 +101,10 @@ def submit_task(
     except OutcomeUnknown as error:
         note_failure(task, "no_clear_answer", admission=admission)
         return Submission(task=_unknown(post, error))
+    except Exception as error:
+        # It may have been raised by the answer: the request may have been taken.
+        note_failure(task, "no_clear_answer", admission=admission)
+        return Submission(task=_unknown(post, OutcomeUnknown("the answer could not be read")), unforeseen=error)
     note_answer(task, admission=admission)
     if accepted.news is not None:
         return Submission(task=task, news=replace(accepted.news, attempt=task.attempt))
@@ -235,14 +243,15 @@ def _unknown(post: _Post, error: OutcomeUnknown) -> Task:
 
 
 def _refused(post: _Post, error: UpstreamRefused, *, paused: bool, timing: Timing) -> Submission:
-    # The gateway looks at the account before it looks at the key: this says nothing of the first request.
-    says_nothing = post.maybe_sent and error.reason in _ACCOUNT_TROUBLE
+    # A gateway may look at a request before it looks at its key: whatever it says to a repeat, the first request may be at work.
+    # That the key belongs to other bytes even proves that one was taken.
+    says_nothing = post.maybe_sent or error.reason == _TAKEN_BEFORE
     doubtful = _doubtful(post, error)
     reason = TaskError(
         code=error.reason,
         message=error.message,
         retryable=error.retryable,
-        charged="unknown" if post.maybe_sent else error.charged,
+        charged=error.charged,
         upstream_code=error.code,
         upstream_message=error.message,
         upstream_request_id=error.request_id,

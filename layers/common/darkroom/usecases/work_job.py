@@ -13,6 +13,7 @@ from darkroom.errors import (
     DownloadInterrupted,
     OutputGone,
     StorageUnavailable,
+    StoreError,
     TaskChanged,
     UpstreamError,
     UpstreamTaskNotFound,
@@ -40,7 +41,7 @@ _Found = TypeVar("_Found")
 class Worked:
     """What became of a job: one word, and the task as it is now. `refused`: why the upstream said no.
 
-    `again`: the attempt is over, and the task goes on with another one.
+    `again`: the attempt is over, and the task goes on with another one. `unforeseen`: an error that no code expected.
     """
 
     outcome: str
@@ -49,6 +50,7 @@ class Worked:
     fault: str | None = None
     refused: str | None = None
     again: bool = False
+    unforeseen: Exception | None = None
 
 
 def work_job(
@@ -69,12 +71,55 @@ def work_job(
 ) -> Worked:
     """Do `job` once; a job that somebody else does, or that is done, is nothing to do.
 
-    `store(task, resume)` brings the bytes home within the caller's budget. Raises StorageUnavailable:
-    the message then comes back, and after enough of that lies in the dead-letter queue.
+    `store(task, resume)` brings the bytes home within the caller's budget. Whatever is raised, the message comes back, and after
+    enough of that lies in the dead-letter queue. Until then others may have the slot of a task that could not be sent.
     """
     task = tasks.get(job.task_id)
     if task is None or task.attempt != job.attempt:
         return Worked(outcome="nothing_to_do", task=task)
+    try:
+        return _work(
+            task,
+            job,
+            lease=lease,
+            clock=clock,
+            jitter=jitter,
+            tasks=tasks,
+            queue=queue,
+            upstream_of=upstream_of,
+            prepare=prepare,
+            admission=admission,
+            may_ask=may_ask,
+            timing=timing,
+            sleep=sleep,
+            store=store,
+        )
+    except StoreError:
+        raise
+    except Exception:
+        current = tasks.get(task.id) or task
+        if current.phase in NOT_SENT and current.attempt == task.attempt:
+            hand_on(current, admission=admission)
+        raise
+
+
+def _work(
+    task: Task,
+    job: Job,
+    *,
+    lease: str,
+    clock: Clock,
+    jitter: Callable[[], float],
+    tasks: Tasks,
+    queue: Queue,
+    upstream_of: Callable[[str], Upstream],
+    prepare: Prepare,
+    admission: Admission,
+    may_ask: MayAsk,
+    timing: Timing,
+    sleep: Callable[[float], None],
+    store: Callable[[Task, bool], Stored],
+) -> Worked:
     upstream = upstream_of(task.upstream)
     if job.do == "store":
         return _store_now(
@@ -151,7 +196,14 @@ def _submit_now(
         if sent.sends_on:
             have_it_sent(sent.task, queue)
         outcome = "failed" if sent.refused and sent.task.is_terminal else "submitted"
-        return Worked(outcome=outcome, task=sent.task, fault=sent.refused, refused=sent.refused, again=sent.again)
+        return Worked(
+            outcome=outcome,
+            task=sent.task,
+            fault=sent.refused,
+            refused=sent.refused,
+            again=sent.again,
+            unforeseen=sent.unforeseen,
+        )
     return _bring_home(
         sent.task,
         sent.news,

@@ -8,7 +8,7 @@ from darkroom.catalogue.faults import Fault
 from darkroom.domain.attempts import Alternative, Way
 from darkroom.domain.task import Request as Asked
 from darkroom.domain.task import Status, Task
-from darkroom.observe import count, tell_next_attempt
+from darkroom.observe import count, tell_next_attempt, tell_unforeseen
 from darkroom.ports import ApiKey
 from darkroom.usecases.create_task import Created, Order, create_task
 from darkroom.web.answers import Answer
@@ -235,5 +235,7 @@ def _count(created: Created) -> None:
     count("UserReruns", created.task.retry_of is not None)
     if created.again:
         tell_next_attempt(created.task)
+    if created.unforeseen is not None:
+        tell_unforeseen(created.unforeseen, during="create", task_id=created.task.id)
     count("UpstreamRefusedUs", created.refused in _ACCOUNT_TROUBLE)
     count("TasksFailed", created.task.status is Status.FAILED)

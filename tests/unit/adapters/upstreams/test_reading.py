@@ -1,9 +1,14 @@
 """JSON of strangers is read as one object or named unreadable, and moments come in every form that has been seen."""
 
+import json
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from darkroom.adapters.upstreams.digest import digest
+from darkroom.adapters.upstreams.http import Answer
 from darkroom.adapters.upstreams.reading import Unreadable, object_or_none, read_object, text, unix_seconds
 
 T0 = 1_777_282_033
@@ -90,3 +95,27 @@ def test_any_value_is_a_moment_that_a_datetime_can_hold_or_none(value: object) -
 
 def test_a_text_says_something() -> None:
     assert [text(value) for value in (" a ", 401, "", "  ", True, 1.5, None, 10**30)] == ["a", "401", *[None] * 6]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(st.characters(), max_size=10),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(), max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(st.characters(), max_size=5), JSON, max_size=4))
+def test_every_text_of_a_body_can_be_stored(doc: dict[str, Any]) -> None:
+    found = read_object(json.dumps(doc).encode())
+
+    assert json.loads(json.dumps(found, ensure_ascii=False).encode()) == found
+
+
+def test_a_large_answer_with_half_a_character_in_it_is_digested() -> None:
+    body = json.dumps({"data": [{"revised_prompt": "a kite \ud83d", "b64_json": "A" * 70_000}]}).encode()
+
+    doc, short = digest(Answer(status=200, headers={}, body=body))
+
+    assert doc is not None
+    assert doc["data"][0]["revised_prompt"] == "a kite \N{REPLACEMENT CHARACTER}"
+    assert len(short.body) < 1000

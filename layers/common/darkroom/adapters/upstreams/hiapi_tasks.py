@@ -68,7 +68,8 @@ def read_news(doc: Mapping[str, Any], *, attempt: int, by: str, raw: bytes, head
         says=says,
         attempt=attempt,
         by=by,
-        upstream_task_id=task_id(task),
+        # We ask about one task by its id: a bare `id` in the answer may be the request's, or a picture's.
+        upstream_task_id=task_id(task, names=ID_NAMES) if by == "poll" else task_id(task),
         outputs=_outputs(task.get("output")) if says is Says.SUCCEEDED else (),
         error=_error(task, status.lower(), asked_id) if says is Says.FAILED else None,
         word=redact(status, _WORD_CAP),

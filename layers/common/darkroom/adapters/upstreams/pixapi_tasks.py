@@ -59,7 +59,8 @@ def read_news(doc: Mapping[str, Any], *, attempt: int, raw: bytes, headers: Mapp
         says=says,
         attempt=attempt,
         by="poll",
-        upstream_task_id=task_id(doc),
+        # We ask about one task by its id: a bare `id` in the answer may be the request's, or a picture's.
+        upstream_task_id=task_id(doc, names=TASK_NAMES),
         outputs=_outside(outputs, doc, task) if says is Says.SUCCEEDED else (),
         error=_error(task, (word or "").lower(), asked_id) if says is Says.FAILED else None,
         word=redact(word or "", _WORD_CAP),

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from darkroom.domain.texts import MARK, storable
+
 _NUMBER = re.compile(r"-?\d{1,20}(\.\d{0,20})?")
 _MILLISECONDS_FROM = 1e11  # as seconds that would be the year 5138
 _URL_CAP = 8192
@@ -18,9 +20,12 @@ class Unreadable(Exception):
 
 
 def read_object(raw: bytes) -> dict[str, Any]:
-    """The object in `raw`; raises Unreadable, also for a name that is given twice and for NaN: readers differ on those."""
+    """The object in `raw`; raises Unreadable, also for a name that is given twice and for NaN: readers differ on those.
+
+    Every text in it is storable: JSON can say halves of characters, which nothing else can.
+    """
     try:
-        found = json.loads(raw.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
+        found = _storable(json.loads(raw.decode(), object_pairs_hook=_unique, parse_constant=_no_constant))
     except UnicodeDecodeError as error:
         raise Unreadable("not UTF-8") from error
     except RecursionError as error:
@@ -59,7 +64,7 @@ def first_text(*values: Any) -> str | None:
 
 def is_web_address(url: Any) -> bool:
     """Whether `url` is an http(s) URL that could be fetched."""
-    if not isinstance(url, str) or len(url) > _URL_CAP or not url.isprintable() or " " in url:
+    if not isinstance(url, str) or len(url) > _URL_CAP or not url.isprintable() or " " in url or MARK in url:
         return False
     try:
         parts = urlsplit(url)
@@ -87,6 +92,14 @@ def _iso(value: str) -> float | None:
     except (ValueError, OverflowError):
         return None
     return seconds if 0 < seconds <= _LAST else None
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, list):
+        return [_storable(one) for one in value]
+    return {storable(name): _storable(one) for name, one in value.items()} if isinstance(value, dict) else value
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
