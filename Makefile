@@ -59,6 +59,9 @@ lint: .venv/.dev  ## Look for faults in the code, in seconds: ruff and mypy
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
+quality: .venv/.dev  ## Tell how the code is written, in numbers (QUALITY="--json FILE" keeps them, "--beside FILE" shows kept ones too)
+	@.venv/bin/python -m tools.quality $(QUALITY)
+
 check: lint .venv-sam/.installed .venv-checkov/.installed  ## Look for faults without running anything: lint, and the template
 	.venv/bin/cfn-lint template.yaml
 	$(SAM) validate --lint
@@ -130,4 +133,4 @@ $(WHEELS)/%/.complete: layers/dependencies/requirements.txt layers/dependencies/
 	@$(MAKE) --no-print-directory -C layers/dependencies/$* -f ../Makefile wheels PYTHON="$(CURDIR)/.venv/bin/python" DEST="$(CURDIR)/$(@D)"
 	@touch $@
 
-.PHONY: help install demo up test test-fast test-rest test-all chaos bench format lint check build deploy openapi lock install-tools clean
+.PHONY: help install demo up test test-fast test-rest test-all chaos bench format lint quality check build deploy openapi lock install-tools clean

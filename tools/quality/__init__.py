@@ -1,0 +1,1 @@
+"""How the code is written, in numbers: `make quality`. docs/quality.md says what each number is for."""
