@@ -132,6 +132,27 @@ def test_each_step_of_a_workflow_runs_a_verb_that_there_is() -> None:
     assert set(re.findall(r"run: make ([a-z-]+)", text)) <= verbs()
 
 
+CODE = re.findall(r"```\n(.*?)```|`([^`\n]+)`", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
+WORDS = {word for pair in CODE for word in "\n".join(pair).split()}
+PATHS = sorted(word for word in WORDS if re.fullmatch(r"[.\w-]+(?:/[\w.-]+)+|[\w-]+\.(?:md|py|yaml|toml)", word))
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_path_that_contributors_are_told_is_there(path: str) -> None:
+    # What pip installs is there in any environment, not only in the one made here.
+    assert (ROOT / path).exists() or path.startswith(".venv/bin/")
+
+
+def test_a_verb_that_contributors_are_told_is_there() -> None:
+    told = {verb for pair in CODE for verb in re.findall(r"^make ([a-z-]+)", "\n".join(pair), re.MULTILINE)}
+
+    assert {"demo", "lint", "format", "test", "test-fast", "openapi", "record", "quality"} <= told <= verbs()
+
+
+def test_contributors_are_told_many_paths() -> None:
+    assert {"layers/common/darkroom/web/endpoints.py", "template.yaml", "tests/support/memory.py"} <= set(PATHS)
+
+
 def verbs() -> set[str]:
     """The verbs that `make help` lists."""
     return set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
