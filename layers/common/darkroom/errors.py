@@ -141,7 +141,12 @@ def _usually_about(reason: str, status: int | None) -> About:
 
 
 class OutcomeUnknown(UpstreamError):
-    """The answer was lost or makes no sense: the work may have been done and billed."""
+    """The answer was lost or makes no sense: the work may have been done and billed.
+
+    `unread` is what came, capped but otherwise as it was, where a person may find more in it than we did.
+    """
+
+    unread: bytes = b""
 
 
 class UpstreamTaskNotFound(UpstreamError):

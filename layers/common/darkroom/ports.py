@@ -37,16 +37,23 @@ class Claim:
 
 EVIDENCE_CHARACTERS = 4096
 
+MAX_UNREAD = 1024 * 1024
+"""So many bytes are kept of an answer that could not be read, and cannot be asked for again."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """The upstream's last body for a support ticket: capped, without URL queries; `at` in Unix seconds."""
+    """The upstream's last body for a support ticket: capped, without URL queries; `at` in Unix seconds.
+
+    `kept_as`: the key in the bucket under which more of it lies, as it came.
+    """
 
     body: str = field(repr=False)
     at: float
     source: str
     status: int | None = None
     request_id: str | None = None
+    kept_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

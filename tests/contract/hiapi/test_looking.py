@@ -62,7 +62,7 @@ def test_an_unknown_status_means_ask_again(gateway: Gateway) -> None:
         ("output-other-type type=video", 0),
         ("output-empty", 0),
         ("output-missing", 0),
-        ("output-data-uri", 0),
+        ("output-data-uri", 1),
         ("output-url url=http://169.254.169.254/latest/", 1),
     ],
 )

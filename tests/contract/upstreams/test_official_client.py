@@ -8,7 +8,7 @@ from typing import Any
 import openai
 import pytest
 
-from darkroom.adapters.upstreams.markdown import images_in_words
+from darkroom.adapters.upstreams.images import find_images
 from darkroom.domain.pictures import sniff
 from tests.contract.hiapi.gateways import API_KEY
 from tests.contract.upstreams.gateways import PATIENCE_S, before
@@ -76,7 +76,7 @@ def test_a_chat_draws_in_its_words(connect, shape: str, fetch: Fetch) -> None:
         extra_body={"google": {"image_config": {"aspect_ratio": "3:2", "image_size": "1K"}}},
     )
 
-    (output,) = images_in_words(str(completion.choices[0].message.content))
+    (output,) = find_images({"content": completion.choices[0].message.content}).outputs
     picture = sniff(fetch(output.url))
     assert picture is not None
     assert (picture.content_type, picture.width, picture.height) == ("image/jpeg", 1024, 683)

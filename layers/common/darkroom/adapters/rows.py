@@ -339,4 +339,5 @@ def evidence_of(row: Row) -> Evidence:
         source=row["source"]["S"],
         status=int(row["status"]["N"]) if "status" in row else None,
         request_id=row["request_id"]["S"] if "request_id" in row else None,
+        kept_as=row["kept_as"]["S"] if "kept_as" in row else None,
     )

@@ -41,18 +41,21 @@ def _check_route(route: Route) -> None:
     where = f"model {route.model}, route {route.name}"
     check(where, not any(_references_of(route.schema)), "its schema must not refer to another one ($ref)")
     judge = route.validator
-    for own, value in _made(route):
-        fits = judge.evolve(schema=route.schema["properties"][own]).is_valid(value)
-        check(where, fits, f"{value} is not what its field {own} allows")
+    for own, schema, value in _made(route):
+        check(where, judge.evolve(schema=schema).is_valid(value), f"{value} is not what its field {own} allows")
     # Each rule is applied once, whatever comes of it: a pattern that is none shows only then.
     list(judge.iter_errors(dict.fromkeys(route.fields, "")))
 
 
-def _made(route: Route) -> Iterator[tuple[str, Any]]:
-    """What tables and defaults put into the model's own fields."""
+def _made(route: Route) -> Iterator[tuple[str, Json, Any]]:
+    """What tables and defaults put into the model's own fields: the field, its schema and the value."""
+    fields = route.schema["properties"]
     if route.sizes:
-        yield from ((route.sizes.field, value) for row in route.sizes.table.values() for value in row.values())
-    yield from ((name, one["default"]) for name, one in route.schema["properties"].items() if "default" in one)
+        own = route.sizes.field
+        # That each is in the field's list was seen when the table was read: to look again for each would cost the square.
+        unlisted = {name: one for name, one in fields[own].items() if name != "enum"}
+        yield from ((own, unlisted, value) for row in route.sizes.table.values() for value in row.values())
+    yield from ((name, one, one["default"]) for name, one in fields.items() if "default" in one)
 
 
 def _references_of(value: Any) -> Iterator[str]:

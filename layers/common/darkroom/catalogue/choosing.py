@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 from darkroom.catalogue.faults import MOST_FAULTS, Fault, pointer
@@ -56,8 +55,10 @@ class Choice:
     def understand(self, given: Json) -> Understood:
         """`given`, in neutral fields or the model's own, as the model takes it."""
         takes = self.preset.overrides if self.preset else self.route.takes
-        strange = islice((name for name in given if name not in takes), MOST_FAULTS)
-        unknown = [Fault(pointer("input", name), self._unknown(name, takes)) for name in strange]
+        strange = [name for name in given if name not in takes]
+        unknown = [Fault(pointer("input", name), self._unknown(name, takes)) for name in strange[:MOST_FAULTS]]
+        # No more are listed, so that these need no words about what else there is.
+        unknown += [Fault(pointer("input", name), "unknown field") for name in strange[MOST_FAULTS:]]
         usable = {name: value for name, value in given.items() if name in takes and self.route.field_of(name)}
         done = translate(self.route, {**self._under(usable), **usable})
         faults = faults_in(self.route, done.own, said=done.said, failed=done.failed)

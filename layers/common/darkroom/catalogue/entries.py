@@ -1,6 +1,7 @@
 """Reading one entry of the catalogue by hand: each complaint names the entry and what is wrong with it."""
 
-from collections.abc import Collection
+import json
+from collections.abc import Callable, Collection
 from typing import Any
 
 from darkroom.catalogue.offers import Json
@@ -41,3 +42,13 @@ def texts(entry: Json, name: str, where: str) -> tuple[str, ...]:
     found = field(entry, name, list, where)
     check(where, all(isinstance(one, str) for one in found), f"{name} must be a list of texts")
     return tuple(found)
+
+
+def one_of(allowed: Collection[Any]) -> Callable[[Any], bool]:
+    """Whether a value is among `allowed`, at the same cost however many those are."""
+    known = frozenset(map(_hashable, allowed))
+    return lambda value: _hashable(value) in known
+
+
+def _hashable(value: Any) -> Any:
+    return (json.dumps(value, sort_keys=True),) if isinstance(value, list | dict) else value

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from darkroom.catalogue.bounds import Bounds
-from darkroom.catalogue.entries import check, field, known_only, optional, texts
+from darkroom.catalogue.entries import check, field, known_only, one_of, optional, texts
 from darkroom.catalogue.offers import DEFAULT_ROUTE, NEUTRAL, Json, Model, References, Route, Sizes, Spelling, Successor
 
 STATUSES = ("current", "legacy", "retired")
@@ -124,8 +124,9 @@ def _sizes(entry: Json, properties: Json, where: str) -> Sizes:
     check(where, usual in table, "usual must be a row of its table")
     own = _own(entry, properties, where)
     values = [value for row in table.values() for value in row.values()]
-    allowed = properties[own].get("enum", values)
-    check(where, all(value in allowed for value in values), f"table has a value that {own} does not allow")
+    check(where, all(isinstance(value, str) for value in values), "table must hold texts")
+    allowed = one_of(properties[own].get("enum", values))
+    check(where, all(map(allowed, values)), f"table has a value that {own} does not allow")
     bounds = _bounds(optional(entry, "bounds", dict, where), where)
     check(where, bounds is None or all(map(bounds.hold, values)), f"table has a value outside its bounds: {bounds}")
     return Sizes(field=own, form=field(entry, "form", str, where), usual=usual, table=table, bounds=bounds)
@@ -148,9 +149,9 @@ def _spelling(neutral: str, entry: Json, properties: Json, where: str) -> Spelli
     own = _own(entry, properties, where) if "field" in entry else neutral
     check(where, own in properties, "its schema has no such field")
     values = optional(entry, "values", dict, where) or {}
-    allowed = properties[own].get("enum", ())
+    allowed = one_of(properties[own].get("enum", ()))
     # What the model itself knows keeps its meaning, so that an input in its own words stays what it is.
-    fit = all(value in allowed and name not in allowed for name, value in values.items())
+    fit = all(allowed(value) and not allowed(name) for name, value in values.items())
     check(where, fit, f"values must lead from other words to what {own} allows")
     return Spelling(field=own, values=values)
 

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from darkroom.catalogue.faults import Fault, pointer
+from darkroom.catalogue.limits import most_entries
 from darkroom.catalogue.offers import SIZED, Json, References, Route, Sizes
 from darkroom.domain.addresses import is_public_host
 from darkroom.domain.uploads import is_stand_in, is_upload_id, stand_in, upload_named
@@ -68,7 +69,7 @@ def _parts(route: Route, given: Json) -> Iterator[_Part]:
         if name == "images" and route.references:
             yield _images(route.references, value)
         elif route.references and name == route.references.field:
-            yield _own_images(route.references, value)
+            yield _own_images(route.references, value, most=most_entries(route.schema["properties"][name]))
         elif name not in sized:
             yield _respelled(route, name, value)
 
@@ -130,9 +131,11 @@ def _images(references: References, value: Any) -> _Part:
     return replace(part, value=part.value[0]) if references.alone else part
 
 
-def _own_images(references: References, value: Any) -> _Part:
+def _own_images(references: References, value: Any, *, most: int) -> _Part:
     """References in the model's own field are addresses too; of whatever else is there, the model's schema judges."""
     name = references.field
+    if isinstance(value, list) and len(value) > most:
+        return _Part(field=name, name=name, value=value)
     entries = value if isinstance(value, list) else [value]
     faults = tuple(
         Fault(pointer("input", name, *([index] if isinstance(value, list) else [])), _wanted(references))

@@ -6,10 +6,14 @@ from itertools import islice
 from typing import Any
 
 from darkroom.catalogue.faults import MOST_FAULTS, Fault, pointer
+from darkroom.catalogue.limits import shortened
 from darkroom.catalogue.offers import Json, Route
 
 Error = Any
 """A jsonschema.ValidationError, whose stubs allow "not set" wherever we read."""
+
+_MOST_VALUES = 100
+"""Of a field, in one sentence."""
 
 _KINDS = {
     "string": "a text",
@@ -23,14 +27,16 @@ _KINDS = {
 
 
 def faults_in(route: Route, value: Json, *, said: Mapping[str, str] | None = None, failed: Collection[str] = ()) -> list[Fault]:
-    """Every fault of `value`, with pointers under /input, each once.
+    """Every fault of `value`, with pointers under /input, each once; one more than are listed ends the search.
 
-    `said` has what the caller called each own field, where it was not its own name; `failed` are missing for a known reason.
+    What is too long is said to be, and judged no further than it may be long. `said` has what the caller called each own field, where it was not its own name; `failed` are missing for a known reason.
     """
-    errors = islice(route.validator.iter_errors(value), MOST_FAULTS)
-    told = _Told(route, value, said or {}, frozenset(failed))
-    faults = (*(fault for error in errors for fault in told.faults(error)), *told.size_faults())
-    return list(dict.fromkeys(faults))
+    short, too_long = shortened(route.schema["properties"], value)
+    told = _Told(route, short, said or {}, frozenset(failed))
+    faults = [told.fault(name, detail) for name, detail in too_long.items()]
+    errors = islice(route.validator.iter_errors(short), MOST_FAULTS + 1)
+    faults += [fault for error in errors for fault in told.faults(error)]
+    return list(dict.fromkeys((*faults, *told.size_faults())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,9 @@ class _Told:
     value: Json
     said: Mapping[str, str]
     failed: frozenset[str]
+
+    def fault(self, own: str, detail: str) -> Fault:
+        return Fault(pointer("input", self._name(own)), detail)
 
     def faults(self, error: Error) -> Iterator[Fault]:
         rule = _rule(error, self.route.schema)
@@ -57,6 +66,9 @@ class _Told:
         if sizes and sizes.bounds and not sizes.bounds.hold(self.value.get(sizes.field)):
             yield Fault(pointer("input", self.said.get(sizes.field, sizes.field)), f"must have {sizes.bounds}")
 
+    def _name(self, own: str) -> str:
+        return self.said.get(own) or self.route.neutral_name(own)
+
     def _missing(self, error: Error, because: str) -> Iterator[Fault]:
         # jsonschema tells the missing fields one by one, and names them only in prose.
         for name in error.validator_value:
@@ -66,7 +78,7 @@ class _Told:
     def _pointer(self, error: Error, *missing: str) -> str:
         path = (*error.absolute_path, *missing)
         own = path[:1]
-        return pointer("input", *(self.said.get(name) or self.route.neutral_name(name) for name in own), *path[1:])
+        return pointer("input", *map(self._name, own), *path[1:])
 
     def _left(self, error: Error) -> str:
         """The values that a field may have beside the others as they are: no rule may bar what is offered here."""
@@ -74,10 +86,13 @@ class _Told:
         described = self.route.schema["properties"].get(path[0], {}) if len(path) == 1 else {}
         if "enum" not in described:
             return ", ".join(map(str, error.schema.get("enum", ["another value"])))
-        free = [one for one in described["enum"] if not _is_barred(self.route, dict(self.value) | {path[0]: one}, path[0])]
+        judge = _judge_of(self.route, path[0])
+        some, others = described["enum"][:_MOST_VALUES], described["enum"][_MOST_VALUES:]
+        free = [one for one in some if not _is_barred(judge, dict(self.value) | {path[0]: one}, path[0])]
         spelling = self.route.spellings.get(self.said.get(path[0], path[0]))
         synonyms = [name for name, own in spelling.values.items() if own in free] if spelling else []
-        return ", ".join(map(str, (*free, *synonyms)))
+        more = [f"or {len(others)} more"] if others else []
+        return ", ".join(map(str, (*free, *synonyms, *more)))
 
 
 def _rule(error: Error, schema: Json) -> str:
@@ -86,8 +101,14 @@ def _rule(error: Error, schema: Json) -> str:
     return str(schema["allOf"][path[1]]["description"]) if path[:1] == ["allOf"] else ""
 
 
-def _is_barred(route: Route, value: Json, name: str) -> bool:
-    return any(error.absolute_path[0] == name for error in route.validator.iter_errors(value) if error.absolute_path)
+def _judge_of(route: Route, name: str) -> Any:
+    """What judges one field and the rules between fields: it is asked about each value, and the other fields stay the same."""
+    rules = route.schema.get("allOf", [])
+    return route.validator.evolve(schema={"properties": {name: route.schema["properties"][name]}, "allOf": rules})
+
+
+def _is_barred(judge: Any, value: Json, name: str) -> bool:
+    return any(error.absolute_path[0] == name for error in judge.iter_errors(value) if error.absolute_path)
 
 
 def _type(error: Error) -> str:

@@ -26,7 +26,8 @@ _PROGRESS = {Says.QUEUED: Phase.QUEUED, Says.GENERATING: Phase.GENERATING, Says.
 class News:
     """One message from an upstream: `by` is callback or poll; `error` is set on FAILED; `raw` is capped.
 
-    `outputs` are those that could be read; `missing` says why others of the same answer could not.
+    `outputs` are those that could be read; `missing` says why others of the same answer could not. `unread` is such an answer,
+    capped but otherwise as it came, where it cannot be asked for again.
     """
 
     says: Says
@@ -39,6 +40,7 @@ class News:
     word: str = field(default="", repr=False)
     request_id: str | None = None
     raw: bytes = field(default=b"", repr=False)
+    unread: bytes = field(default=b"", repr=False)
 
 
 class Verdict(StrEnum):

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+from collections import Counter
 from typing import Any, NoReturn
 
 from darkroom.catalogue.faults import MOST_FAULTS, pointer
@@ -12,6 +13,7 @@ from darkroom.web.request import Request
 MAX_BYTES = 256 * 1024
 _MAX_DEPTH = 32
 _EXACT = 2**53
+_SHOWN = 300  # characters of a name in a sentence
 
 
 def read_object(request: Request) -> dict[str, Any]:
@@ -70,9 +72,8 @@ def _parse(text: str) -> Any:
 def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        repeated = sorted({name for name in names if names.count(name) > 1})
-        raise Problem("malformed_json", f"an object names a field twice: {json.dumps(repeated[0])}")
+        repeated = min(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
+        raise Problem("malformed_json", f"an object names a field twice: {json.dumps(repeated[:_SHOWN])}")
     return found
 
 
@@ -101,7 +102,7 @@ def _half_characters(value: Any) -> list[InputFault]:
     """Texts with half of a surrogate pair: JSON can write them, UTF-8 cannot, so they could be neither stored nor sent."""
     faults: list[InputFault] = []
     todo: list[tuple[tuple[str | int, ...], Any]] = [((), value)]
-    while todo and len(faults) < MOST_FAULTS:
+    while todo and len(faults) <= MOST_FAULTS:
         path, one = todo.pop()
         if len(path) > _MAX_DEPTH:
             raise _too_deep()

@@ -133,7 +133,7 @@ def _document(problem: Problem, request_id: str) -> dict[str, Any]:
         "type": f"urn:darkroom:problem:{problem.code}",
         "title": kind.title,
         "status": kind.status,
-        "detail": problem.detail,
+        "detail": problem.detail + _left_out(len(problem.faults)),
         "instance": f"urn:darkroom:request:{request_id}",
         "code": problem.code,
         "request_id": request_id,
@@ -141,3 +141,8 @@ def _document(problem: Problem, request_id: str) -> dict[str, Any]:
     }
     errors = [{fault.where: fault.name[:_LONGEST_NAME], "detail": fault.detail} for fault in problem.faults[:MOST_FAULTS]]
     return document | ({"errors": errors} if errors else {})
+
+
+def _left_out(found: int) -> str:
+    """What to add when not every fault is listed. A reader may have stopped at one more than are."""
+    return f"; the first {MOST_FAULTS} of at least {found} faults are listed" if found > MOST_FAULTS else ""

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from darkroom.catalogue.faults import pointer
 from darkroom.domain.uploads import LARGEST
@@ -19,6 +20,13 @@ Scope = Literal["tasks:write", "tasks:read", "admin"]
 PresetName = Annotated[str, Field(pattern=PRESET.replace(r"(?!\n)", ""))]
 
 
+def _few_pairs(given: Any) -> Any:
+    """Refuse too many pairs before any of them is read."""
+    if isinstance(given, dict) and len(given) > MAX_PAIRS:
+        raise PydanticCustomError("too_long", "too many pairs", {"max_length": MAX_PAIRS, "actual_length": len(given)})
+    return given
+
+
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -31,7 +39,7 @@ class TaskRequest(_Body):
     route: Annotated[str, Field(description="One of the model's routes; without it the default one.")] | None = None
     input: dict[str, Any]
     user: Annotated[str, Field(max_length=128, description="Your own user, for your own lists.")] | None = None
-    metadata: Annotated[dict[Name, Value], Field(max_length=MAX_PAIRS)] | None = None
+    metadata: Annotated[dict[Name, Value], Field(max_length=MAX_PAIRS), BeforeValidator(_few_pairs)] | None = None
     timeout_s: Annotated[int, Field(ge=60, le=86_400, description="Seconds from submission until it expires.")] | None = None
     max_auto_retries: (
         Annotated[

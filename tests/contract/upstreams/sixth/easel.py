@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from darkroom.adapters.upstreams.images import find_images, has_results
 from darkroom.adapters.upstreams.immediate import Immediate, Result
+from darkroom.adapters.upstreams.openai_images import images_result
 from darkroom.ports import Promises
 
 
@@ -21,4 +21,4 @@ class Easel(Immediate):
         return {"brush": model, "words": input["prompt"]}
 
     def result_of(self, doc: Mapping[str, Any]) -> Result | None:
-        return Result(images=find_images(doc)) if has_results(doc) else None
+        return images_result(doc)

@@ -96,12 +96,10 @@ def test_outputs_are_the_images_in_their_order() -> None:
         {"url": "https://", "type": "image"},
         {"url": "https://[::1", "type": "image"},
         {"url": "https://cdn.example/a b", "type": "image"},
-        {"url": "https://cdn.example/\n", "type": "image"},
         {"url": "https://cdn.example/\ud800", "type": "image"},
         {"url": "https://cdn.example/" + "a" * 9000, "type": "image"},
         {"url": 5, "type": "image"},
         {"type": "image"},
-        URL,
         None,
     ],
 )
@@ -109,7 +107,36 @@ def test_what_cannot_be_fetched_as_an_image_is_left_out(entry: Any) -> None:
     assert outputs(entry, {"url": URL, "type": "image"}) == (Output(url=URL),)
 
 
-@pytest.mark.parametrize("fields", [{}, {"output": []}, {"output": None}, {"output": URL}, {"output": {"url": URL}}])
+@pytest.mark.parametrize(
+    "output",
+    [
+        URL,
+        [URL],
+        [f" {URL}\n"],
+        {"url": URL},
+        {"url": URL, "type": "image/png"},
+        [{"url": URL, "type": "IMAGE"}],
+        {"images": [{"image_url": {"url": URL}}]},
+        json.dumps([{"url": URL}]),
+    ],
+)
+def test_an_output_is_read_in_every_form(output: Any) -> None:
+    assert looked(200, task("success", output=output)).outputs == (Output(url=URL),)
+
+
+def test_an_output_may_be_the_picture_itself() -> None:
+    (output,) = outputs({"url": "data:image/png;base64,iVBORw0KGgo=", "type": "image"})
+
+    assert output.url == "data:image/png;base64,iVBORw0KGgo="
+
+
+def test_what_cannot_be_read_of_several_outputs_is_told() -> None:
+    news = looked(200, task("success", output=[{"url": URL}, {"url": "ftp://cdn.example/0.png"}, {"type": "image"}]))
+
+    assert news.missing == ("output 2: its address is none that can be fetched", "output 3: no address and no picture in it")
+
+
+@pytest.mark.parametrize("fields", [{}, {"output": []}, {"output": None}])
 def test_a_success_without_an_image_is_still_a_success(fields: dict[str, Any]) -> None:
     news = looked(200, task("success", **fields))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from darkroom.adapters.upstreams.http import Answer
 from darkroom.adapters.upstreams.reading import object_or_none
+from darkroom.adapters.upstreams.tolerant import read_tolerantly
 
 LARGE_BODY = 96 * 1024 * 1024
 """Two pictures of 32 MiB, the largest that are stored by default, as base64. While it is read, memory holds up to three times
@@ -19,14 +20,24 @@ _DEPTH = 8
 _one_at_a_time = threading.Lock()
 
 
-def digest(answer: Answer) -> tuple[dict[str, Any] | None, Answer]:
-    """The object in the answer's body (None: there is none, or not all of it), and the answer with a body that is short."""
-    with _one_at_a_time:
-        doc = object_or_none(answer.body) if answer.complete else None
+def digest(answer: Answer, *, partly: bool = False) -> tuple[dict[str, Any] | None, Answer]:
+    """The object in the answer's body (None: there is none, or not all of it), and the answer with a body that is short.
+
+    A success is read tolerantly, `partly` also what has come of one that broke off. A refusal is the gateway's own only where it
+    is plain JSON: a proxy's page may hold anything.
+    """
+    doc = None
+    if answer.complete or partly:
+        fine = 200 <= answer.status < 300
+        with _one_at_a_time:
+            doc = read_tolerantly(answer.body, whole=answer.complete) if fine else object_or_none(answer.body)
     if len(answer.body) <= _KEPT:
         return doc, answer
-    body = answer.body[:_KEPT] if doc is None else json.dumps(_abridged(doc, _DEPTH), ensure_ascii=False).encode()[:_KEPT]
-    return doc, replace(answer, body=body)
+    if doc is None:
+        return doc, replace(answer, body=answer.body[:_KEPT])
+    # Half of a pair of surrogates can be in a text, and in no encoding.
+    told = json.dumps(_abridged(doc, _DEPTH), ensure_ascii=False).encode(errors="replace")
+    return doc, replace(answer, body=told[:_KEPT])
 
 
 def _abridged(value: Any, depth: int) -> Any:

@@ -11,6 +11,7 @@ from darkroom.adapters.upstreams.bearer import Bearer
 from darkroom.adapters.upstreams.bodies import frozen
 from darkroom.adapters.upstreams.complaints import Complaint, read_complaint
 from darkroom.adapters.upstreams.connections import Http
+from darkroom.adapters.upstreams.digest import LARGE_BODY, digest
 from darkroom.adapters.upstreams.hiapi_errors import PROCESSING, raise_for_create
 from darkroom.adapters.upstreams.hiapi_tasks import ID_NAMES, read_news, task_id
 from darkroom.adapters.upstreams.http import Answer
@@ -53,6 +54,8 @@ class HiApi:
         self._tasks_url = base_url.rstrip("/") + "/v1/tasks"
         self._secrets = secrets
         self._bearer = Bearer(field=KEY_FIELD, secrets=secrets, http=http)
+        # A task that has ended may hold its pictures themselves.
+        self._looks = Bearer(field=KEY_FIELD, secrets=secrets, http=http, max_body=LARGE_BODY)
         self._now = now
 
     def __repr__(self) -> str:
@@ -103,10 +106,10 @@ class HiApi:
         # Dots too: a client would resolve ".." in a path.
         url = f"{self._tasks_url}/{quote(upstream_task_id, safe='', errors='replace').replace('.', '%2E')}"
         try:
-            answer = self._bearer.ask("GET", url, secret, timeout_s, {})
+            asked = self._looks.ask("GET", url, secret, timeout_s, {})
         except OutcomeUnknown as error:
             raise UpstreamUnavailable(error.message) from error
-        doc = object_or_none(answer.body) if answer.complete else None
+        doc, answer = digest(asked)
         news = None
         if doc is not None and 200 <= answer.status < 300:
             news = read_news(doc, attempt=attempt, by="poll", raw=answer.body, headers=answer.headers)

@@ -7,11 +7,10 @@ from darkroom.adapters.upstreams.complaints import MESSAGE_CAP
 from darkroom.adapters.upstreams.hiapi import IN_FLIGHT, KEY_FIELD, PER_MINUTE
 from darkroom.adapters.upstreams.images import MOST_IMAGES, find_images
 from darkroom.adapters.upstreams.immediate import ANSWERS_WITHIN_S, Immediate, Result
-from darkroom.adapters.upstreams.markdown import images_in_words
 from darkroom.adapters.upstreams.reading import first_text, mapping, text
 from darkroom.adapters.upstreams.refusals import is_policy
 from darkroom.domain.redact import redact
-from darkroom.domain.task import Output, TaskError
+from darkroom.domain.task import TaskError
 from darkroom.ports import Promises
 
 _WORDS_READ = 4096  # characters of an answer without an image that are looked through for a reason
@@ -37,12 +36,15 @@ class HiApiChat(Immediate):
         return {**own, **_extra_body(input), "model": model, "stream": False, "messages": [message]}
 
     def result_of(self, doc: Mapping[str, Any]) -> Result | None:
-        choices = doc.get("choices")
-        if not isinstance(choices, list):
-            return None
-        read = [mapping(choice) for choice in choices[:MOST_IMAGES]]
-        images = tuple(image for choice in read for image in _images(mapping(choice.get("message"))))[:MOST_IMAGES]
-        return Result(images=images, error=None if images else _error(read))
+        found = find_images(doc)
+        choices = _choices(doc)
+        if choices is None:
+            return Result(images=found.outputs, missing=found.missing) if found.outputs else None
+        error = _error(choices)
+        # What a refusal links to is its explanation.
+        if not found.outputs or (found.named_only and error.code == "content_rejected"):
+            return Result(missing=found.missing, error=error)
+        return Result(images=found.outputs, missing=found.missing)
 
 
 _TRANSLATED = frozenset({"prompt", "images", "aspect_ratio", "image_size", "extra_body"})
@@ -68,13 +70,12 @@ def _extra_body(input: Mapping[str, Any]) -> dict[str, Any]:
     return {"extra_body": {**own, "google": {**google, "image_config": merged}}}
 
 
-def _images(message: Mapping[str, Any]) -> tuple[Output, ...]:
-    """Beside the words, in parts of them, or in their Markdown; the first of those that holds any."""
-    found = find_images(message.get("images"))
-    content = message.get("content")
-    if not found and isinstance(content, list):
-        found = find_images(content)
-    return found or tuple(image for words in _texts(content) for image in images_in_words(words))
+def _choices(doc: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:
+    """The chat's choices, in `doc` or in the `data` of an envelope; None when it is no chat."""
+    for place in (doc, mapping(doc.get("data")), mapping(doc.get("result"))):
+        if isinstance(found := place.get("choices"), list):
+            return [mapping(choice) for choice in found[:MOST_IMAGES]]
+    return None
 
 
 def _texts(content: Any) -> Iterator[str]:

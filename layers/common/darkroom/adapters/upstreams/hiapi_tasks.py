@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from darkroom.adapters.upstreams.complaints import MESSAGE_CAP, request_id
-from darkroom.adapters.upstreams.reading import first_text, is_web_address, mapping, text, unix_seconds
+from darkroom.adapters.upstreams.images import Found, find_images
+from darkroom.adapters.upstreams.reading import first_text, mapping, text
 from darkroom.adapters.upstreams.refusals import RAW_CAP, is_policy
 from darkroom.domain.news import News, Says
 from darkroom.domain.redact import redact, redact_bytes
-from darkroom.domain.task import Output, TaskError
+from darkroom.domain.task import TaskError
 
 _TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 ID_NAMES = ("taskId", "task_id")
@@ -62,6 +63,7 @@ def read_news(doc: Mapping[str, Any], *, attempt: int, by: str, raw: bytes, head
     if status is None:
         return None
     says = _SAYS.get(status.lower(), Says.WORKING)
+    found = find_images(task) if says is Says.SUCCEEDED else Found()
     places = [mapping(task.get("error")), task, doc]
     asked_id = request_id(headers, places, _failure_message(task) or "")
     return News(
@@ -70,19 +72,13 @@ def read_news(doc: Mapping[str, Any], *, attempt: int, by: str, raw: bytes, head
         by=by,
         # We ask about one task by its id: a bare `id` in the answer may be the request's, or a picture's.
         upstream_task_id=task_id(task, names=ID_NAMES) if by == "poll" else task_id(task),
-        outputs=_outputs(task.get("output")) if says is Says.SUCCEEDED else (),
+        outputs=found.outputs,
+        missing=found.missing,
         error=_error(task, status.lower(), asked_id) if says is Says.FAILED else None,
         word=redact(status, _WORD_CAP),
         request_id=asked_id,
         raw=redact_bytes(raw, RAW_CAP),
     )
-
-
-def _outputs(entries: Any) -> tuple[Output, ...]:
-    """The images; thumbnails, frames, other media and `data:` URIs (nothing to fetch) are left out."""
-    found = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-    images = [entry for entry in found if entry.get("type") in (None, "", "image") and is_web_address(entry.get("url"))]
-    return tuple(Output(url=entry["url"], expires_at=unix_seconds(entry.get("expireAt"))) for entry in images)
 
 
 def _error(task: Mapping[str, Any], status: str, asked_id: str | None) -> TaskError:

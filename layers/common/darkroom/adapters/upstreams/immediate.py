@@ -2,8 +2,9 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from darkroom.adapters.upstreams.bearer import Bearer
@@ -19,8 +20,8 @@ from darkroom.adapters.upstreams.refusals import RAW_CAP
 from darkroom.domain.news import News, Says
 from darkroom.domain.redact import redact, redact_bytes
 from darkroom.domain.task import Output, TaskError
-from darkroom.errors import UpstreamTaskNotFound
-from darkroom.ports import Accepted, Promises, Secrets
+from darkroom.errors import OutcomeUnknown, UpstreamTaskNotFound
+from darkroom.ports import MAX_UNREAD, Accepted, Promises, Secrets
 
 ANSWERS_WITHIN_S = 600.0
 """Synchronous generations take minutes; a client of Pixapi's waits ten (a third party's, in Go). Ours has to fit a Lambda run."""
@@ -28,9 +29,10 @@ ANSWERS_WITHIN_S = 600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What an answer brought: images, or the error that says why there is none."""
+    """What an answer brought: images, or the error that says why there is none; `missing` says what else could not be read."""
 
     images: tuple[Output, ...] = ()
+    missing: tuple[str, ...] = ()
     error: TaskError | None = None
 
 
@@ -99,15 +101,40 @@ class Immediate(NeverCallsBack, ABC):
 
     def _create(self, body: bytes, secret: str, timeout_s: float) -> Accepted:
         headers = {"Content-Type": "application/json"}
-        doc, answer = digest(self._bearer.ask("POST", self._url, secret, timeout_s, headers, body))
-        complaint = self.complaint_of(answer, doc)
+        asked = self._bearer.ask("POST", self._url, secret, timeout_s, headers, body)
+        unread = asked.body[:MAX_UNREAD]
+        doc, answer = digest(asked, partly=True)
+        del asked
+        # What broke off is good for the pictures that had come, and for nothing that it says besides.
+        said = doc if answer.complete else None
+        complaint = self.complaint_of(answer, said)
         result = self.result_of(doc) if doc is not None and 200 <= answer.status < 300 else None
-        if result is None or (complaint.is_error and not result.images):
-            raise_once(answer, doc, complaint, now=self._now(), missing="no image and no error")
-        return _accepted(result, answer, doc or {}, complaint.request_id)
+        if result is None or (not result.images and (complaint.is_error or not answer.complete)):
+            with _keeping(unread):
+                raise_once(answer, said, complaint, now=self._now(), missing="no image and no error")
+        if not answer.complete:
+            result = replace(result, missing=(*result.missing, "the answer broke off"))
+        return _accepted(result, answer, doc or {}, complaint.request_id, b"" if _is_understood(result) else unread)
 
 
-def _accepted(result: Result, answer: Answer, doc: Mapping[str, Any], request_id: str | None) -> Accepted:
+def _is_understood(result: Result) -> bool:
+    """Whether nothing is left in the answer that a person might still find."""
+    if result.error is not None:
+        return result.error.code == "content_rejected"
+    return bool(result.images) and not result.missing
+
+
+@contextmanager
+def _keeping(unread: bytes) -> Iterator[None]:
+    """An answer that nobody understands goes along with what is raised, for a person to read."""
+    try:
+        yield
+    except OutcomeUnknown as error:
+        error.unread = unread
+        raise
+
+
+def _accepted(result: Result, answer: Answer, doc: Mapping[str, Any], request_id: str | None, unread: bytes) -> Accepted:
     upstream_task_id = redact(text(doc.get("id")) or "", 128)
     news = News(
         says=Says.FAILED if result.error else Says.SUCCEEDED,
@@ -115,8 +142,10 @@ def _accepted(result: Result, answer: Answer, doc: Mapping[str, Any], request_id
         by="create",
         upstream_task_id=upstream_task_id or None,
         outputs=result.images,
+        missing=result.missing,
         error=result.error,
         request_id=request_id,
         raw=redact_bytes(answer.body, RAW_CAP),
+        unread=unread,
     )
     return Accepted(upstream_task_id=upstream_task_id, request_id=request_id, news=news)

@@ -26,7 +26,7 @@ def complaint_of(answer: Answer, doc: Mapping[str, Any] | None) -> Complaint:
     """What `answer` complains about, in each of the shapes that Pixapi and HiAPI's OpenAI-style endpoints use.
 
     Beside a number the error's `type` is the word that tells (Pixapi docs, errors); behind a 200 a `code` other than a success
-    is an error too (Pixapi docs, legacy format).
+    is an error too (Pixapi docs, legacy format), and so is a `success` that is none.
     """
     said = doc or {}
     complaint = read_complaint(answer, doc)
@@ -36,6 +36,8 @@ def complaint_of(answer: Answer, doc: Mapping[str, Any] | None) -> Complaint:
     number = text(said.get("code")) if isinstance(said.get("code"), int) else None
     if number and number not in _FINE and not complaint.is_error:
         complaint = replace(complaint, code=number, is_error=True)
+    if any(said.get(name) is False or text(said.get(name)) == "false" for name in ("success", "ok")):
+        complaint = replace(complaint, is_error=True)
     return complaint
 
 

@@ -14,4 +14,5 @@ def images_body(model: str, input: Mapping[str, Any]) -> dict[str, Any]:
 
 def images_result(doc: Mapping[str, Any]) -> Result | None:
     """The images by URL or as base64; an empty list is a success without an image."""
-    return Result(images=find_images(doc)) if has_results(doc) else None
+    found = find_images(doc)
+    return Result(images=found.outputs, missing=found.missing) if found.outputs or has_results(doc) else None

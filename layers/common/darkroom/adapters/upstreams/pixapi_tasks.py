@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from darkroom.adapters.upstreams.complaints import MESSAGE_CAP, request_id
-from darkroom.adapters.upstreams.images import find_images
+from darkroom.adapters.upstreams.images import Found, find_images
 from darkroom.adapters.upstreams.reading import first_text, mapping, text
 from darkroom.adapters.upstreams.refusals import RAW_CAP, is_policy
 from darkroom.domain.news import News, Says
 from darkroom.domain.redact import redact, redact_bytes
-from darkroom.domain.task import Output, TaskError
+from darkroom.domain.task import TaskError
 
 KEY_FIELD = "pixapi_api_key"
 TASK_NAMES = ("task_id", "taskId")
@@ -50,10 +50,13 @@ def read_news(doc: Mapping[str, Any], *, attempt: int, raw: bytes, headers: Mapp
     """The news in a poll's answer; None when it tells nothing of a task. Unknown status words mean "ask again"."""
     task = _task_in(doc)
     word = _status(task)
-    outputs = find_images(task) if word is None or _SAYS.get(word.lower()) is Says.SUCCEEDED else ()
-    if word is None and not outputs:
+    found = find_images(task) if word is None or _SAYS.get(word.lower()) is Says.SUCCEEDED else Found()
+    if word is None and not found.outputs:
         return None
     says = _SAYS.get(word.lower(), Says.WORKING) if word else Says.SUCCEEDED
+    if says is Says.SUCCEEDED and not found.outputs and task is not doc:
+        # Images lie inside the task, or beside it in the envelope.
+        found = find_images(doc)
     asked_id = request_id(headers, [mapping(task.get("error")), task, doc], _failure_message(task) or "")
     return News(
         says=says,
@@ -61,17 +64,13 @@ def read_news(doc: Mapping[str, Any], *, attempt: int, raw: bytes, headers: Mapp
         by="poll",
         # We ask about one task by its id: a bare `id` in the answer may be the request's, or a picture's.
         upstream_task_id=task_id(doc, names=TASK_NAMES),
-        outputs=_outside(outputs, doc, task) if says is Says.SUCCEEDED else (),
+        outputs=found.outputs,
+        missing=found.missing,
         error=_error(task, (word or "").lower(), asked_id) if says is Says.FAILED else None,
         word=redact(word or "", _WORD_CAP),
         request_id=asked_id,
         raw=redact_bytes(raw, RAW_CAP),
     )
-
-
-def _outside(found: tuple[Output, ...], doc: Mapping[str, Any], task: Mapping[str, Any]) -> tuple[Output, ...]:
-    """Images lie inside the task, or beside it in the envelope."""
-    return found if found or task is doc else find_images(doc)
 
 
 def _task_in(doc: Mapping[str, Any]) -> Mapping[str, Any]:

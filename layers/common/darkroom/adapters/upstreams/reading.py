@@ -11,7 +11,7 @@ from darkroom.domain.texts import MARK, storable
 
 _NUMBER = re.compile(r"-?\d{1,20}(\.\d{0,20})?")
 _MILLISECONDS_FROM = 1e11  # as seconds that would be the year 5138
-_URL_CAP = 8192
+MAX_URL = 8192
 _LAST = 253_402_300_799  # the last second that a datetime can hold
 
 
@@ -25,7 +25,7 @@ def read_object(raw: bytes) -> dict[str, Any]:
     Every text in it is storable: JSON can say halves of characters, which nothing else can.
     """
     try:
-        found = _storable(json.loads(raw.decode(), object_pairs_hook=_unique, parse_constant=_no_constant))
+        found = all_storable(json.loads(raw.decode(), object_pairs_hook=_unique, parse_constant=_no_constant))
     except UnicodeDecodeError as error:
         raise Unreadable("not UTF-8") from error
     except RecursionError as error:
@@ -64,7 +64,7 @@ def first_text(*values: Any) -> str | None:
 
 def is_web_address(url: Any) -> bool:
     """Whether `url` is an http(s) URL that could be fetched."""
-    if not isinstance(url, str) or len(url) > _URL_CAP or not url.isprintable() or " " in url or MARK in url:
+    if not isinstance(url, str) or len(url) > MAX_URL or not url.isprintable() or " " in url or MARK in url:
         return False
     try:
         parts = urlsplit(url)
@@ -94,12 +94,13 @@ def _iso(value: str) -> float | None:
     return seconds if 0 < seconds <= _LAST else None
 
 
-def _storable(value: Any) -> Any:
+def all_storable(value: Any) -> Any:
+    """Return the JSON `value` with storable texts and names throughout; raises RecursionError where it is nested too deeply."""
     if isinstance(value, str):
         return storable(value)
     if isinstance(value, list):
-        return [_storable(one) for one in value]
-    return {storable(name): _storable(one) for name, one in value.items()} if isinstance(value, dict) else value
+        return [all_storable(one) for one in value]
+    return {storable(name): all_storable(one) for name, one in value.items()} if isinstance(value, dict) else value
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
