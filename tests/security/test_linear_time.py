@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.emulators.scale import LONG
 from tests.security.linear import catalogue, squares, web
 from tests.support.instructions import KIB, Counted, count
+from tests.support.sampling import LONG
 
 AREAS = {"web": web.WORKS, "catalogue": catalogue.WORKS}
 TINY, SMALL, FULL, ANSWER = ((size, 2 * size, 4 * size) for size in (KIB // 4, 4 * KIB, 64 * KIB, 256 * KIB))
@@ -18,7 +18,6 @@ SAMPLE = (
     "body: a name given twice",
     "body: many names",
     "body: escapes",
-    "fields: metadata of numbers",
     "Prefer: escapes",
     "input of Nano-Banana-Pro, default: wrong image_input",
     "input: unknown fields of a preset",

@@ -280,6 +280,29 @@ def test_a_hostile_body_gets_a_short_answer_soon(api: Api, raw: str) -> None:
     assert time.process_time() - began < 10
 
 
+def test_a_document_that_lists_not_all_faults_says_how_many_there_are(api: Api) -> None:
+    many, few = (api.post("/v1/tasks", {"preset": "poster", "input": {f"p{n}": 0 for n in range(most)}}) for most in (250, 99))
+
+    assert len(many.json["errors"]) == 100
+    assert many.json["detail"].endswith("; the first 100 of at least 251 faults are listed")
+    assert len(few.json["errors"]) == 100
+    assert "faults are listed" not in few.json["detail"]
+
+
+def test_too_many_pairs_of_metadata_are_one_fault(api: Api) -> None:
+    reply = api.post("/v1/tasks", poster(metadata={f"p{n}": 0 for n in range(17)}))
+
+    assert reply.faults == {"/metadata": "must have at most 16 entries; it has 17"}
+
+
+def test_no_upload_is_looked_for_where_too_many_are_named(api: Api) -> None:
+    uploads = ["upl_01KBCDEFGHJKMNPQRSTVWXYZ01"] * 17
+
+    reply = api.post("/v1/tasks", model("gpt-image-2/image-to-image", input_urls=uploads))
+
+    assert reply.faults == {"/input/input_urls": "must have at most 16 entries; it has 17"}
+
+
 def test_a_refused_request_does_not_consume_its_key(api: Api, services: MemoryServices) -> None:
     api.post("/v1/tasks", poster(user=7), idempotency_key="order-1")
 

@@ -29,7 +29,8 @@ _KINDS = {
 def faults_in(route: Route, value: Json, *, said: Mapping[str, str] | None = None, failed: Collection[str] = ()) -> list[Fault]:
     """Every fault of `value`, with pointers under /input, each once; one more than are listed ends the search.
 
-    What is too long is said to be, and judged no further than it may be long. `said` has what the caller called each own field, where it was not its own name; `failed` are missing for a known reason.
+    What is too long is said to be, and judged no further than it may be long. `said` has what the caller called each own field,
+    where it was not its own name; `failed` are missing for a known reason.
     """
     short, too_long = shortened(route.schema["properties"], value)
     told = _Told(route, short, said or {}, frozenset(failed))
