@@ -123,6 +123,12 @@ def _no_answer_to_a_look(stage: Stage) -> None:
     stage.tick(500)
 
 
+def _an_answer_about_another_task(stage: Stage) -> None:
+    task = stage.create(ONE_MODEL)
+    stage.gateway.looks = [success(task, upstream_task_id="up-99")]
+    stage.tick()
+
+
 def _an_answer_that_is_lost(stage: Stage) -> None:
     """The repeat is accepted, and nothing says that it was collapsed."""
     stage.gateway.submits = [LOST, Accepted(upstream_task_id="up-7", request_id="req-7")]
@@ -377,6 +383,7 @@ LIVES: Mapping[str, tuple[Life, Mapping[str, Any]]] = {
     "a lost callback": (_a_lost_callback, {}),
     "a lost callback of a failure": (_a_lost_failure, {}),
     "no answer to a look": (_no_answer_to_a_look, {}),
+    "an answer about another task": (_an_answer_about_another_task, {}),
     "an answer that is lost": (_an_answer_that_is_lost, {}),
     "never answered": (_never_answered, {}),
     "no request is free": (_no_request_is_free, {}),

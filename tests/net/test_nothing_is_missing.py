@@ -51,6 +51,13 @@ def test_each_line_that_is_logged_directly_is_recorded(site: Site) -> None:
         assert keys <= lines[message]["keys"].keys(), f"{site.place}: {LIVES}"
 
 
+def test_each_fact_of_a_contained_error_is_recorded() -> None:
+    told = {key for site in calls("tell_unforeseen") for key in site.keys()}
+
+    assert told
+    assert told <= recorded("log_lines")["lines"]["unforeseen"]["keys"].keys(), LIVES
+
+
 @pytest.mark.parametrize("site", COUNTS, ids=lambda site: site.place)
 def test_each_metric_is_recorded(site: Site) -> None:
     names = {name for metrics in recorded("metrics").values() for name in metrics}
