@@ -58,7 +58,7 @@ class Site:
         """Return the keyword argument of that name."""
         return next((one.value for one in self.call.keywords if one.arg == name), None)
 
-    def keys(self) -> set[str]:
+    def keywords(self) -> set[str]:
         """Return the names of all keyword arguments, those of `**` expressions too."""
         named = {one.arg for one in self.call.keywords if one.arg is not None}
         return named.union(*(self._expanded(one.value) for one in self.call.keywords if one.arg is None))

@@ -314,8 +314,9 @@ def _an_account_that_is_paused(stage: Stage) -> None:
 
 def _services_that_are_away(stage: Stage) -> None:
     task = stage.create(ONE_MODEL)
-    with stage.away(accounts=True):
-        stage.tick()
+    for error in (None, RuntimeError("scripted")):
+        with stage.away(error=error, accounts=True):
+            stage.tick()
     with stage.away():
         stage.tick()
         stage.work('{"do": "store", "task_id": "' + task.id + '", "attempt": 1}')

@@ -36,7 +36,7 @@ def test_each_log_line_is_recorded_with_all_its_keys_and_levels(site: Site) -> N
 
     lines = recorded("log_lines")["lines"]
     assert messages <= lines.keys(), f"{site.place}: {LIVES}"
-    assert site.keys() - {"level"} <= {key for one in messages for key in lines[one]["keys"]}, f"{site.place}: {LIVES}"
+    assert site.keywords() - {"level"} <= {key for one in messages for key in lines[one]["keys"]}, f"{site.place}: {LIVES}"
     assert levels <= {level for one in messages for level in lines[one]["levels"].split(", ")}, f"{site.place}: {LIVES}"
 
 
@@ -52,7 +52,7 @@ def test_each_line_that_is_logged_directly_is_recorded(site: Site) -> None:
 
 
 def test_each_fact_of_a_contained_error_is_recorded() -> None:
-    told = {key for site in calls("tell_unforeseen") for key in site.keys()}
+    told = {key for site in calls("tell_unforeseen") for key in site.keywords()}
 
     assert told
     assert told <= recorded("log_lines")["lines"]["unforeseen"]["keys"].keys(), LIVES
