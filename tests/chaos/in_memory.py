@@ -21,6 +21,8 @@ TRIALS = {
     "one fault": "calls of a port, each failing once",
     "six faults": "operations of a port, each failing six times in a row",
     "30 hours without": "operations of a port, each failing for 30 hours",
+    "one surprise": "calls of a port, each raising once what no code expects",
+    "30 hours of surprises": "operations of a port, each raising what no code expects for 30 hours",
     "one or two interruptions": f"schedules of {len(RACES)} races with one or two interruptions",
     "any order": "schedules by the dice, half of them over a table that loses answers",
     "made-up lives": "lives made up by hypothesis",

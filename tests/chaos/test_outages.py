@@ -1,11 +1,20 @@
-"""Services that fail once, for a while, for most of a day: retried, or healed afterwards, and never at the price of a promise."""
+"""What fails once, for a while, for most of a day, as foreseen or not: retried, or healed afterwards; no promise is broken."""
 
 import pytest
 
 from darkroom.errors import StorageUnavailable
 from darkroom.ports import Job
 from tests.support.life import RECEIVES, Life
-from tests.support.outages import FOREVER, Outage, lasting_outages, passing_faults, short_outages
+from tests.support.outages import (
+    FOREVER,
+    Outage,
+    fault_at,
+    lasting_outages,
+    passing_faults,
+    passing_surprises,
+    short_outages,
+    surprise_at,
+)
 from tests.support.stories import STORIES, Story, last_words
 from tests.support.world import World
 
@@ -30,8 +39,20 @@ def test_a_service_that_stays_away_for_hours_keeps_nothing_open_that_does_not_ne
         trial.check()
 
 
+@by_name
+def test_an_error_that_no_code_expects_is_contained_wherever_it_is_raised(story: Story) -> None:
+    for trial in passing_surprises(story, one_in=18):
+        trial.check()
+
+
+@by_name
+def test_what_raises_for_hours_keeps_nothing_open_that_does_not_need_it(story: Story) -> None:
+    for trial in lasting_outages(story, seconds=4 * 3600, one_in=27, fault=surprise_at):
+        trial.check()
+
+
 def test_a_message_that_can_never_be_worked_ends_among_the_dead_letters_and_comes_back_from_there() -> None:
-    outage = Outage(boundary="bucket.read", calls=FOREVER)
+    outage = Outage(boundary="bucket.read", calls=FOREVER, fault=fault_at)
     life = Life(World(), knife=outage)
     life.world.delays = ()
     life.at(0, life.order)
@@ -48,7 +69,7 @@ def test_a_message_that_can_never_be_worked_ends_among_the_dead_letters_and_come
 
 
 def test_a_failing_message_is_delivered_as_often_as_the_queue_allows_and_no_oftener() -> None:
-    outage = Outage(boundary="tasks.get", calls=FOREVER)
+    outage = Outage(boundary="tasks.get", calls=FOREVER, fault=fault_at)
     life = Life(World(), knife=outage)
 
     life.at(0, lambda: life.work(Job(do="store", task_id="task_" + "0" * 26, attempt=1)))
@@ -59,7 +80,7 @@ def test_a_failing_message_is_delivered_as_often_as_the_queue_allows_and_no_ofte
 
 
 def test_a_table_that_is_away_is_told_to_the_client_and_its_repeat_makes_the_one_task() -> None:
-    life = Life(World(), knife=Outage(boundary="tasks.add:done"))
+    life = Life(World(), knife=Outage(boundary="tasks.add:done", fault=fault_at))
 
     first = life.process("create", lambda: life.world.create(key="order-1"))
     again = life.process("create", lambda: life.world.create(key="order-1"))

@@ -13,6 +13,7 @@ from darkroom.ports import Accepted, Body, Job
 from darkroom.usecases.cancel_task import Cancel
 from darkroom.usecases.create_task import Created
 from darkroom.usecases.receive_callback import Received
+from darkroom.usecases.reconcile_tasks import Report
 from darkroom.usecases.work_job import Worked
 from tests.support.boundaries import boundaries, operations
 from tests.support.crashes import single_crashes
@@ -234,6 +235,20 @@ class SendsWithoutASlot(World):
             self.admission = kept
 
 
+class Uncontained(World):
+    """A sweep that a look's error stops, and a task whose time does not end it then."""
+
+    def tick(self) -> Report:
+        for task_id in self.tasks.overdue(self.now, limit=1000):
+            before, held = self.tasks.tasks[task_id], dict(self.accounts.accounts)
+            look = self.look(task_id, crowded=True)
+            if look.unforeseen is not None:
+                self.tasks.tasks[task_id] = replace(before, version=self.task(task_id).version)
+                self.accounts.accounts.update(held)
+                raise look.unforeseen
+        return Report(overdue=0, looked_at=0, moved=0, oldest_overdue_s=0.0)
+
+
 def crashes(world: type[World], story: str) -> Iterator[Trial]:
     return single_crashes(next(one for one in STORIES if one.name == story), world=world)
 
@@ -277,6 +292,17 @@ def test_a_close_that_does_not_look_at_the_version_is_caught_by_a_race(trials: C
     tally = Tally().of(trials(broken))
 
     assert ONE_END in {complaint.promise for _, complaint in tally.broken}
+
+
+@pytest.mark.parametrize(("world", "broken"), [(World, set()), (Uncontained, {NEVER_LOST})])
+def test_an_error_that_is_not_contained_is_caught(world: type[World], broken: set[int]) -> None:
+    story = next(one for one in STORIES if one.name == "every look raises what no code expects")
+    life = story.begin(world=world)
+
+    life.run(until=life.world.now + 2 * 3600)
+    life.witness.settled()
+
+    assert {complaint.promise for complaint in life.witness.complaints} == broken
 
 
 @pytest.mark.parametrize("world", [Forgets, RenamesRepeats, Flatters], ids=lambda world: world.__name__)

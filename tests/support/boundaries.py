@@ -21,6 +21,10 @@ class Killed(BaseException):
     """The process ends here; no `except Exception` may keep it alive."""
 
 
+class Surprise(Exception):
+    """An error that no code expects; each trigger contains it."""
+
+
 def nothing_happens(_: str) -> None:
     """No crash."""
 

@@ -8,7 +8,7 @@ from functools import partial
 from tests.support.crashes import double_crashes, single_crashes
 from tests.support.meetings import RACES
 from tests.support.model import made_up_lives
-from tests.support.outages import lasting_outages, passing_faults, short_outages
+from tests.support.outages import lasting_outages, passing_faults, passing_surprises, short_outages, surprise_at
 from tests.support.races import Race, few_switches, random_schedules
 from tests.support.stories import STORIES, Story
 from tests.support.trials import Tally
@@ -36,6 +36,8 @@ def campaigns(*, share: int = 1) -> tuple[Campaign, ...]:
         Campaign(name="one fault", pieces=_for_stories(partial(passing_faults, one_in=share))),
         Campaign(name="six faults", pieces=_for_stories(partial(short_outages, one_in=share))),
         Campaign(name="30 hours without", pieces=_for_stories(partial(lasting_outages, one_in=share))),
+        Campaign(name="one surprise", pieces=_for_stories(partial(passing_surprises, one_in=share))),
+        Campaign(name="30 hours of surprises", pieces=_for_stories(partial(lasting_outages, one_in=share, fault=surprise_at))),
         Campaign(name="one or two interruptions", pieces=_for_races(partial(_few, share=share))),
         Campaign(name="any order", pieces=_for_races(partial(_many, share=share))),
         Campaign(name="made-up lives", pieces=(partial(_lives, number=max(1, 200 // share)),) * 25),

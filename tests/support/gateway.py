@@ -8,7 +8,7 @@ from typing import Any
 
 from darkroom.domain.news import News, Says
 from darkroom.domain.task import Output, TaskError
-from darkroom.errors import DarkroomError, OutcomeUnknown, SignatureRejected, UpstreamError, UpstreamTaskNotFound
+from darkroom.errors import OutcomeUnknown, SignatureRejected, UpstreamError, UpstreamTaskNotFound
 from darkroom.ports import Accepted, Heard, Promises, Upstream
 from tests.support.boundaries import OnCall, boundaries, nothing_happens
 from tests.support.memory import MemoryDownloads
@@ -95,7 +95,8 @@ def data_uri(generation: Generation, index: int) -> str:
 class Gateway:
     """An upstream that bills each generation once, collapses repeats if it promises to, and misbehaves by script.
 
-    `before_accepting` and `after_accepting` hold errors for the next POSTs; `looking` for the next GETs. `not_before` says
+    `before_accepting` and `after_accepting` hold errors for the next POSTs; `looking` for the next GETs, or the id of another
+    task that they answer about; `hearing` for the next callbacks. `not_before` says
     until when the gateway asked to be left alone about a key. If it is synchronous, `generate` brings a generation to its end
     while the POST waits; one that has none leaves the POST without an answer.
     """
@@ -111,9 +112,10 @@ class Gateway:
     billed: list[str] = field(default_factory=list)
     posts: list[tuple[str, bytes]] = field(default_factory=list)
     looks: list[str] = field(default_factory=list)
-    before_accepting: list[DarkroomError] = field(default_factory=list)
-    after_accepting: list[DarkroomError] = field(default_factory=list)
-    looking: list[DarkroomError] = field(default_factory=list)
+    before_accepting: list[Exception] = field(default_factory=list)
+    after_accepting: list[Exception] = field(default_factory=list)
+    looking: list[Exception | str] = field(default_factory=list)
+    hearing: list[Exception] = field(default_factory=list)
     not_before: dict[str, float] = field(default_factory=dict)
     while_accepting: Callable[[Generation], None] | None = None
     while_looking: Callable[[], None] | None = None
@@ -142,15 +144,19 @@ class Gateway:
     def look(self, upstream_task_id: str, *, attempt: int, timeout_s: float) -> News:
         self.looks.append(upstream_task_id)
         self.on_look(upstream_task_id)
-        if self.looking:
-            raise self._asked_to_wait(upstream_task_id, self.looking.pop(0))
+        said = self.looking.pop(0) if self.looking else None
+        if isinstance(said, Exception):
+            raise self._asked_to_wait(upstream_task_id, said)
         if self.while_looking:
             self.while_looking()
         if upstream_task_id not in self.generations:
             raise UpstreamTaskNotFound("no such task", status=404)
-        return self.generations[upstream_task_id].news(attempt, "poll")
+        news = self.generations[upstream_task_id].news(attempt, "poll")
+        return replace(news, upstream_task_id=said) if said else news
 
     def hear(self, headers: Mapping[str, str], raw: bytes, *, attempt: int, now: float) -> Heard:
+        if self.hearing:
+            raise self.hearing.pop(0).with_traceback(None)
         if headers.get("trusted") == "forged":
             raise SignatureRejected("the signature does not fit the bytes")
         body = json.loads(raw)
@@ -214,7 +220,7 @@ class Gateway:
         self.billed.append(key)
         return generation
 
-    def _asked_to_wait(self, about: str, error: DarkroomError) -> DarkroomError:
+    def _asked_to_wait(self, about: str, error: Exception) -> Exception:
         if isinstance(error, UpstreamError) and error.retry_after is not None:
             self.not_before[about] = self.clock() + error.retry_after
         # Stories raise one error again and again, which would remember every way that it went.

@@ -13,7 +13,7 @@ from darkroom.errors import CallbackRejected, DarkroomError, KeyReused, StoreErr
 from darkroom.ports import Job
 from darkroom.usecases.admit_task import uses_slot
 from darkroom.usecases.tend_account import SETTLED_S
-from tests.support.boundaries import Killed
+from tests.support.boundaries import Killed, Surprise
 from tests.support.gateway import PNG, Generation
 from tests.support.knife import Knife
 from tests.support.memory import Page
@@ -139,7 +139,7 @@ class Life:
             ended = Ended(do())
         except Killed:
             ended = Ended(killed=True)
-        except (StoreError, CallbackRejected, KeyReused) as error:
+        except (StoreError, CallbackRejected, KeyReused, Surprise) as error:
             ended = Ended(error=error)
         if ended.killed or self.knife.faults > faults:
             # Who asked us to wait was not heard, or it could not be written down.
@@ -267,7 +267,7 @@ class Life:
         if ended.well and trusted:
             safe = after.is_terminal or after.phase is Phase.STORING or after.attempt > generation.attempt
             self.witness.that(NEVER_LOST, safe, "a callback was answered 2xx and its news is not in the row")
-        if ended.error is not None and not answer_lost:
+        if ended.error is not None and not answer_lost and not isinstance(ended.error, Surprise):
             self.witness.that(
                 NEVER_RUDE, after.news_at == before.news_at, "a callback was asked for again although its news is safe"
             )

@@ -20,7 +20,7 @@ from darkroom.errors import (
     UpstreamRefused,
     UpstreamUnavailable,
 )
-from tests.support.boundaries import Killed
+from tests.support.boundaries import Killed, Surprise
 from tests.support.gateway import COLLAPSING, SILENT, SYNCHRONOUS, Generation
 from tests.support.knife import Knife
 from tests.support.life import Fate, Life
@@ -36,6 +36,7 @@ BROKEN = (
     *(f"accounts.{name}" for name in ("get", "see", "save", "wait", "leave", "waiters", "save:done")),
     *("tasks.add:done", "tasks.move:done", "claims.claim:done", "bucket.put:done", "queue.send:done", "upstream.submit:done"),
 )
+SURPRISING = (*BROKEN, "upstream.submit", "upstream.look", "upstream.look:done", "upstream.hear:done", "accounts.release")
 BEFORE: dict[str, DarkroomError] = {
     "lost": OutcomeUnknown("time-out"),
     "429": UpstreamUnavailable("too many", status=429, retry_after=90),
@@ -65,10 +66,14 @@ AFTER = st.sampled_from([0.0, 20.0, 300.0, 3000.0])
 
 @dataclass(slots=True, kw_only=True)
 class Mischief(Knife):
-    """Kills the process that reaches its `fuse`-th boundary from now; lets boundaries fail as often as `broken` says."""
+    """Kills the process that reaches its `fuse`-th boundary from now; lets boundaries fail as often as `broken` says.
+
+    `surprising` boundaries raise what no code expects.
+    """
 
     fuse: int | None = None
     broken: Counter[str] = field(default_factory=Counter)
+    surprising: Counter[str] = field(default_factory=Counter)
 
     def __call__(self, boundary: str) -> None:
         Knife.__call__(self, boundary)
@@ -78,11 +83,16 @@ class Mischief(Knife):
             self.broken[boundary] -= 1
             self.faults, self.last_fault = self.faults + 1, boundary
             raise fault_at(boundary)
+        if self.surprising[boundary] > 0:
+            self.surprising[boundary] -= 1
+            self.faults, self.last_fault = self.faults + 1, boundary
+            raise Surprise(boundary)
 
     def calm(self) -> None:
         """From now on nothing fails."""
         self.fuse = None
         self.broken.clear()
+        self.surprising.clear()
 
     def _burn(self, boundary: str) -> None:
         self.fuse = (self.fuse or 0) - 1
@@ -216,6 +226,16 @@ class Pipeline(RuleBasedStateMachine):
     def lose_answers(self, times: int) -> None:
         self.world.gateway.after_accepting += [OutcomeUnknown("reset")] * times
 
+    @rule(times=st.integers(1, 3))
+    def answer_about_another(self, times: int) -> None:
+        self.world.gateway.looking += ["tk-other"] * times
+
+    @rule(to=st.sampled_from(["posts", "looks", "callbacks"]), times=st.sampled_from([1, 3, 20]))
+    def answer_what_nobody_can_read(self, to: str, times: int) -> None:
+        gateway = self.world.gateway
+        answers: list[Any] = {"posts": gateway.after_accepting, "looks": gateway.looking, "callbacks": gateway.hearing}[to]
+        answers += [Surprise(to)] * times
+
     @rule(kind=st.sampled_from(sorted(LOOKING)), times=st.integers(1, 3))
     def refuse_looks(self, kind: str, times: int) -> None:
         self.world.gateway.looking += [LOOKING[kind]] * times
@@ -245,6 +265,11 @@ class Pipeline(RuleBasedStateMachine):
         self.mischief.broken[boundary] = times
         self.go_on(seconds)
 
+    @rule(boundary=st.sampled_from(SURPRISING), times=st.sampled_from([1, 2, 20]), seconds=st.sampled_from(SPANS))
+    def surprise(self, boundary: str, times: int, seconds: float) -> None:
+        self.mischief.surprising[boundary] = times
+        self.go_on(seconds)
+
     @rule()
     def mend(self) -> None:
         self.mischief.calm()
@@ -269,7 +294,7 @@ class Pipeline(RuleBasedStateMachine):
         """Nothing fails any more: everything comes to its end."""
         self.mischief.calm()
         gateway = self.world.gateway
-        gateway.before_accepting, gateway.after_accepting, gateway.looking = [], [], []
+        gateway.before_accepting, gateway.after_accepting, gateway.looking, gateway.hearing = [], [], [], []
         self.life.run_to_rest()
         counts = Counter(lives=1, steps=self.steps, crashes=self.mischief.kills, faults=self.mischief.faults)
         self.tally.add(Trial(what="model", witness=self.life.witness, counts=counts))

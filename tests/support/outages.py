@@ -1,11 +1,12 @@
-"""Services that fail: each boundary answers with its port's own fault, once, for a while, or for ever."""
+"""Boundaries that fail: with their port's own fault or with an error that no code expects; once, for a while, or for ever."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from darkroom.errors import DarkroomError, DownloadInterrupted, OutcomeUnknown, StorageUnavailable, UpstreamUnavailable
 from darkroom.usecases.look_at_task import STORE_GIVE_UP_S
+from tests.support.boundaries import Surprise
 from tests.support.crashes import boundaries_of
 from tests.support.knife import Knife
 from tests.support.life import Life
@@ -32,9 +33,10 @@ NEEDED_TO_GO_ON = (
 
 @dataclass(slots=True, kw_only=True)
 class Outage(Knife):
-    """From the `first` time on that `boundary` is reached, so many `calls` fail. Nobody is killed."""
+    """From the `first` time on that `boundary` is reached, so many `calls` raise what `fault` gives. Nobody is killed."""
 
     boundary: str
+    fault: Callable[[str], Exception]
     first: int = 1
     calls: float = 1
     seen: int = 0
@@ -44,7 +46,7 @@ class Outage(Knife):
         if boundary == self.boundary and self._is_down():
             self.faults += 1
             self.last_fault = boundary
-            raise fault_at(boundary)
+            raise self.fault(boundary)
 
     def _is_down(self) -> bool:
         self.seen += 1
@@ -63,31 +65,49 @@ def fault_at(boundary: str) -> DarkroomError:
     return StorageUnavailable(f"outage: {boundary}")
 
 
+def surprise_at(boundary: str) -> Surprise:
+    """What a port raises that has a bug, or whose answer nobody can read."""
+    return Surprise(boundary)
+
+
 def passing_faults(story: Story, *, one_in: int = 1) -> Iterator[Trial]:
     """Each boundary fails once, each time that it is reached, or a sample of those: the story must end as well as without."""
+    return _once(story, fault_at, _allowed, one_in=one_in)
+
+
+def passing_surprises(story: Story, *, one_in: int = 1) -> Iterator[Trial]:
+    """The same with what no code expects: the story must end as if a process had died there."""
+    return _once(story, surprise_at, lambda story, _: story.ends, one_in=one_in)
+
+
+def _once(
+    story: Story, fault: Callable[[str], Exception], allowed: Callable[[Story, str], frozenset[str]], *, one_in: int
+) -> Iterator[Trial]:
     calls = [(boundary, first) for boundary, times in _reached(story).items() for first in range(1, times + 1)]
     for boundary, first in sample(calls, one_in=one_in, salt=f"passing {story.name}"):
-        outage = Outage(boundary=boundary, first=first)
+        outage = Outage(boundary=boundary, first=first, fault=fault)
         life = story.begin(outage)
         life.run_to_rest()
         words = last_words(life)
-        life.witness.that(NEVER_LOST, bool(words) and words <= _allowed(story, boundary), f"it ended {sorted(words)}")
-        yield _trial(story, life, outage, f"{boundary} fails at its call {first}")
+        life.witness.that(NEVER_LOST, bool(words) and words <= allowed(story, boundary), f"it ended {sorted(words)}")
+        yield _trial(story, life, outage, f"{boundary} fails at its call {first} by {type(fault(boundary)).__name__}")
 
 
 def short_outages(story: Story, *, calls: int = 6, one_in: int = 1) -> Iterator[Trial]:
     """Each boundary, or a sample of them, fails several times in a row; the story's end may change, the promises may not."""
     for boundary in sample(list(_reached(story)), one_in=one_in, salt=f"short {story.name}"):
-        outage = Outage(boundary=boundary, calls=calls)
+        outage = Outage(boundary=boundary, calls=calls, fault=fault_at)
         life = story.begin(outage)
         life.run_to_rest()
         yield _trial(story, life, outage, f"{boundary} fails {calls} times")
 
 
-def lasting_outages(story: Story, *, seconds: float = LONGEST_S, one_in: int = 1) -> Iterator[Trial]:
+def lasting_outages(
+    story: Story, *, seconds: float = LONGEST_S, one_in: int = 1, fault: Callable[[str], Exception] = fault_at
+) -> Iterator[Trial]:
     """Each boundary, or a sample of them, fails for `seconds`: what does not need it ends meanwhile, the rest afterwards."""
     for boundary in sample(list(_reached(story)), one_in=one_in, salt=f"lasting {story.name}"):
-        outage = Outage(boundary=boundary, calls=FOREVER)
+        outage = Outage(boundary=boundary, calls=FOREVER, fault=fault)
         life = story.begin(outage)
         life.run(until=life.world.now + seconds)
         still_open = [task.phase.value for task in life.world.tasks.tasks.values() if not task.is_terminal]

@@ -16,7 +16,8 @@ from darkroom.errors import (
     UpstreamUnavailable,
 )
 from darkroom.ports import Promises
-from tests.support.gateway import COLLAPSING, PNG, SILENT, SYNCHRONOUS
+from tests.support.boundaries import Surprise
+from tests.support.gateway import COLLAPSING, PNG, SILENT, SYNCHRONOUS, Generation
 from tests.support.knife import Knife
 from tests.support.life import Fate, Life
 from tests.support.memory import Page
@@ -192,6 +193,51 @@ def _with_upload_waiting(life: Life) -> None:
 def _refused(life: Life) -> None:
     life.world.gateway.before_accepting = [REFUSED] * 9
     _order(life)
+
+
+def _look_answers(life: Life, *answers: Exception | str, **wish: object) -> None:
+    life.world.gateway.looking = list(answers)
+    _order(life, **wish)
+
+
+def _looks_are_about_another(life: Life) -> None:
+    _look_answers(life, *["tk-other"] * 99, timeout_s=600)
+
+
+def _one_look_is_about_another(life: Life) -> None:
+    _look_answers(life, "tk-other")
+
+
+def _looks_raise(life: Life) -> None:
+    _look_answers(life, *[Surprise("look")] * 9999, timeout_s=600)
+
+
+def _callbacks_raise(life: Life) -> None:
+    life.world.gateway.hearing = [Surprise("hear")] * 9
+    _order(life)
+
+
+def _answer_raises(life: Life) -> None:
+    life.world.gateway.after_accepting = [Surprise("submit")]
+    _order(life)
+
+
+def _answers_raise(life: Life) -> None:
+    """And so does each answer to a repeat."""
+    life.world.gateway.after_accepting = [Surprise("submit")] * 99
+    _order(life, timeout_s=600)
+
+
+def _contradicts_itself(life: Life) -> None:
+    """It says success first, and failure when the picture is stored."""
+    _order(life)
+    life.at(60, lambda: [_told_otherwise(life, one) for one in life.world.gateway.generations.values()])
+
+
+def _told_otherwise(life: Life, generation: Generation) -> None:
+    if generation.is_finished:
+        life.world.gateway.fail(generation)
+        life.deliver(generation)
 
 
 def _canceled_running(life: Life) -> None:
@@ -387,6 +433,15 @@ STORIES = (
     Story(name="silent upstream: a shut model is tried again", tell=_shut, promises=SILENT, ends=_DOUBT),
     Story(name="a paused account: the rest waits for a probe that goes well", tell=_paused, ends=_STORED | _UNPAID),
     Story(name="the answer is lost, the repeat is refused for now", tell=_lost_then_refused),
+    Story(name="every look is about another task", tell=_looks_are_about_another, fate=NOT_CALLED, ends=_EXPIRES | _LATE),
+    Story(name="one look is about another task", tell=_one_look_is_about_another, fate=NOT_CALLED),
+    Story(name="every look raises what no code expects", tell=_looks_raise, fate=NOT_CALLED, ends=_EXPIRES | _LATE),
+    Story(name="no callback can be read", tell=_callbacks_raise),
+    Story(name="the answer to the POST cannot be read", tell=_answer_raises),
+    Story(name="no answer to the POST can be read", tell=_answers_raise, fate=NEVER, ends=_LOST | _EXPIRES),
+    Story(name="a success, and then a failure", tell=_contradicts_itself),
+    Story(name="silent upstream: the answer cannot be read", tell=_answer_raises, promises=SILENT, ends=_LOST),
+    Story(name="synchronous upstream: the answer cannot be read", tell=_answer_raises, promises=SYNCHRONOUS, ends=_UNSURE),
     Story(name="canceled while it runs", tell=_canceled_running, ends=_CANCELED | _STORED),
     Story(name="canceled while it waits", tell=_canceled_waiting, ends=_CANCELED),
     Story(name="canceled while its outcome is unknown", tell=_canceled_unknown, ends=_CANCELED | _STORED),
