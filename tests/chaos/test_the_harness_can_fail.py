@@ -179,6 +179,16 @@ class RetriesBlindly(World):
         return super().call_back(task_id, **how)
 
 
+class Overlooks(World):
+    """Takes all news of an earlier attempt for old."""
+
+    def call_back(self, task_id: str, *, token: str | None = None, **how: Any) -> Received:
+        task = self.task(task_id)
+        if token and int(token.split(".")[1]) < task.attempt:
+            return Received(outcome="superseded", task=task)
+        return super().call_back(task_id, token=token, **how)
+
+
 class WithAccounts(World):
     """A world over broken accounts."""
 
@@ -265,6 +275,7 @@ CRASHING: Mapping[type[World], tuple[str, int]] = {
     Gullible: ("a failure is called back", NEVER_FOOLED),
     Flatters: ("canceled while it runs", PAID_ONCE),
     RetriesBlindly: ("a failure is called back", PAID_ONCE),
+    Overlooks: ("both models are paid, though the first one was busy", PAID_ONCE),
     Refreezes: ("the answer to the second attempt is lost", PAID_ONCE),
     Nagging: ("it has to wait before it is accepted", NEVER_RUDE),
     KeepsSlots: ("created, called back, stored", NEVER_LOST),

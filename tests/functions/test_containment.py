@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from darkroom.domain.task import Phase, Task
+from darkroom.domain.task import Phase, Task, TaskError
 from darkroom.observe import logger
 from tests.security.delivering import deliver, finished
 from tests.security.stack import Stack, signed, stack_of, success
@@ -229,3 +229,20 @@ def test_a_poll_that_answers_about_another_task_is_counted_for_the_alarm(
     stack.tick()
 
     assert counted(capsys)["UpstreamContradictions"] == 1
+
+
+def test_an_attempt_that_is_paid_after_all_is_kept_told_and_counted_for_the_alarm(
+    stack: Stack, told: Told, capsys: pytest.CaptureFixture[str]
+) -> None:
+    door = finished(stack)
+    free = TaskError(code="generation_failed", message="time-out", charged="no")
+    again = stack.task(door).again(stack.clock(), free)
+    stack.tasks.tasks[door.task_id] = again
+
+    status = deliver(stack, door, success(door), signed(success(door), stack.clock()))
+
+    key = f"images/dev/{door.task_id}/1/0"
+    assert (status, key in stack.bucket.objects, stack.task(door).earlier[0].paid) == (200, True, True)
+    assert [one["kept"] for one in told.records if one["msg"] == "callback"] == [key]
+    found = counted(capsys)
+    assert (found["ChargedAfterAll"], found["UpstreamContradictions"]) == (1, 1)

@@ -8,7 +8,7 @@ from typing import Any
 
 from darkroom.domain.news import News, Says
 from darkroom.domain.task import Output, TaskError
-from darkroom.errors import OutcomeUnknown, SignatureRejected, UpstreamError, UpstreamTaskNotFound
+from darkroom.errors import OutcomeUnknown, SignatureRejected, UpstreamError, UpstreamTaskNotFound, UpstreamUnavailable
 from darkroom.ports import Accepted, Heard, Promises, Upstream
 from tests.support.boundaries import OnCall, boundaries, nothing_happens
 from tests.support.memory import MemoryDownloads
@@ -42,7 +42,8 @@ def timeless() -> float:
 class Generation:
     """One task at the gateway; `told` is every end that it ever had, `variants` what its first output may also be.
 
-    `inside`: its outputs are `data:` URIs. `free`: the gateway has said that it does not bill it.
+    `inside`: its outputs are `data:` URIs. `free`: the gateway has said that it does not bill it. `after_all`: it has said so,
+    and succeeded all the same; `heard`: we were told.
     """
 
     id: str
@@ -57,6 +58,8 @@ class Generation:
     error: TaskError | None = None
     told: set[Says] = field(default_factory=set)
     free: bool = False
+    after_all: bool = False
+    heard: bool = False
 
     @property
     def task_id(self) -> str:
@@ -136,7 +139,9 @@ class Gateway:
         if self.while_accepting:
             self.while_accepting(generation)
         if self.after_accepting:
-            raise self._asked_to_wait(key, self.after_accepting.pop(0))
+            said = self.after_accepting.pop(0)
+            generation.free |= isinstance(said, UpstreamUnavailable)
+            raise self._asked_to_wait(key, said)
         if self.promises.synchronous:
             return self._answer(generation)
         return Accepted(upstream_task_id=generation.id, replayed=known is not None, request_id="req-1")
@@ -190,6 +195,8 @@ class Gateway:
             self.downloads.serve(url, one)
         generation.says, generation.outputs = Says.SUCCEEDED, tuple(Output(url=url) for url in urls)
         generation.told.add(Says.SUCCEEDED)
+        generation.after_all |= generation.free
+        generation.free = False
         return generation
 
     def fail(self, of: str | Generation, code: str = "generation_failed", *, passing: bool = False) -> Generation:

@@ -17,7 +17,7 @@ from tests.support.boundaries import Killed, Surprise
 from tests.support.gateway import PNG, Generation
 from tests.support.knife import Knife
 from tests.support.memory import Page
-from tests.support.witness import NEVER_FOOLED, NEVER_LOST, NEVER_RUDE, Witness
+from tests.support.witness import NEVER_FOOLED, NEVER_LOST, NEVER_RUDE, PAID_ONCE, Witness
 from tests.support.world import T0, World
 
 DELIVERY_GAPS_S = (60.0, 300.0, 1200.0)
@@ -264,6 +264,10 @@ class Life:
     ) -> None:
         """A 2xx says that the news is safe; anything else asks for the news again, so nothing of it may be in the row."""
         after = self.world.task(before.id)
+        if ended.well and trusted and generation.after_all and generation.says is Says.SUCCEEDED:
+            generation.heard = True
+            noticed = after.attempt == generation.attempt or after.earlier[generation.attempt - 1].paid
+            self.witness.that(PAID_ONCE, noticed, f"{generation.key} was paid after all, and its task does not say so")
         if ended.well and trusted:
             safe = after.is_terminal or after.phase is Phase.STORING or after.attempt > generation.attempt
             self.witness.that(NEVER_LOST, safe, "a callback was answered 2xx and its news is not in the row")

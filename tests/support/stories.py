@@ -37,6 +37,7 @@ OTHER = Alternative(upstream="hiapi", model="banana", route="ext", wire_model="B
 
 DOWN = UpstreamUnavailable("bad gateway", status=502)
 ELSEWHERE = replace(OTHER, model="sunburst", wire_model="Sunburst")
+BUSY = UpstreamUnavailable("overloaded", status=503, about_the_request=True)
 TOO_MANY = UpstreamUnavailable("too many", status=429, retry_after=90, about_the_request=True)
 NO_MODEL = UpstreamRefused("down", reason="model_unavailable", retryable="later")
 AT_SECOND = Fate(ends=Says.FAILED, passing=True, then=Fate())
@@ -240,6 +241,12 @@ def _told_otherwise(life: Life, generation: Generation) -> None:
         life.deliver(generation)
 
 
+def _busy_and_paid(life: Life) -> None:
+    """The gateway says that it is too busy and does the work all the same; the next model does it too."""
+    life.world.gateway.after_accepting = [BUSY]
+    _order(life, alternatives=(OTHER,))
+
+
 def _canceled_running(life: Life) -> None:
     _order(life)
     life.at(10, life.cancel)
@@ -409,7 +416,8 @@ STORIES = (
     Story(name="silent upstream: two wait for the third", tell=_crowded, limits=ONE_SLOT, promises=SILENT, ends=_DOUBT),
     Story(name="a long prompt, kept apart from the row", tell=_long_prompt),
     Story(name="an upload is handed on, after a wait and a lost answer", tell=_with_upload_waiting),
-    Story(name="it is refused", tell=_refused, ends=_REFUSED),
+    Story(name="it is refused", tell=_refused, ends=_REFUSED | _UNSURE),
+    Story(name="both models are paid, though the first one was busy", tell=_busy_and_paid),
     Story(name="a failure that cost nothing, and then a success", tell=_plainly, fate=AT_SECOND),
     Story(
         name="a tick finds the failure that cost nothing",
@@ -439,7 +447,7 @@ STORIES = (
     Story(name="no callback can be read", tell=_callbacks_raise),
     Story(name="the answer to the POST cannot be read", tell=_answer_raises),
     Story(name="no answer to the POST can be read", tell=_answers_raise, fate=NEVER, ends=_LOST | _EXPIRES),
-    Story(name="a success, and then a failure", tell=_contradicts_itself),
+    Story(name="a success, and then a failure", tell=_contradicts_itself, ends=_STORED | _FAILED),
     Story(name="silent upstream: the answer cannot be read", tell=_answer_raises, promises=SILENT, ends=_LOST),
     Story(name="synchronous upstream: the answer cannot be read", tell=_answer_raises, promises=SYNCHRONOUS, ends=_UNSURE),
     Story(name="canceled while it runs", tell=_canceled_running, ends=_CANCELED | _STORED),

@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from darkroom.domain.admission import Account
 from darkroom.domain.news import Says
@@ -85,7 +85,8 @@ class Witness:
             self.that(PAID_ONCE, times == 1, f"{key} was billed {times} times")
         for task in self.world.tasks.tasks.values():
             self._truth_about_money(task)
-            charged = self._charged(task.id)
+            broke_its_word = {one.key for one in self.world.gateway.generations.values() if one.after_all}
+            charged = [key for key in self._charged(task.id) if key not in broke_its_word]
             self.that(PAID_ONCE, len(charged) <= 1, f"{_brief(task)} was charged for {len(charged)} attempts")
 
     def that(self, promise: int, kept: bool, what: str) -> None:
@@ -123,7 +124,9 @@ class Witness:
         same_phase, here = before.phase is after.phase, f"{_brief(before)} → {_brief(after)}"
         self.that(ONE_END, after.version == before.version + 1, f"{here}: somebody's write was overwritten")
         self.that(ONE_END, same_phase or after.phase in MOVES[before.phase], f"{here} is no legal move")
-        if before.phase in TERMINAL:
+        if before.phase in TERMINAL and _is_corrected(before, after):
+            self.counts["bills put right"] += 1
+        elif before.phase in TERMINAL:
             self.that(ONE_END, before.phase is Phase.EXPIRED, f"{here}: written after its end")
             ends = [(one.phase, one.error, one.terminal_at) for one in (before, after)]
             self.that(ONE_END, ends[0] == ends[1], f"{here}: its end was changed")
@@ -189,7 +192,9 @@ class Witness:
 
     def _no_stray_objects(self, task: Task) -> None:
         if task.status == "succeeded" or task.images:
-            stored = sum(f"/{task.id}/" in key for key in self.world.bucket.objects)
+            paid = [f"/{task.id}/{number}/" for number, one in enumerate(task.earlier, start=1) if one.paid]
+            ours = [key for key in self.world.bucket.objects if f"/{task.id}/" in key]
+            stored = sum(not any(beside in key for beside in paid) for key in ours)
             self.that(ONE_END, stored == len(task.images), f"{_brief(task)}: {stored} objects for {len(task.images)} pictures")
 
     def _truth_about_money(self, task: Task) -> None:
@@ -197,9 +202,9 @@ class Witness:
             self.that(PAID_ONCE, not self._charged(task.id), f"{_brief(task)} says that it cost nothing, and it was billed")
 
     def _charged(self, beginning: str) -> list[str]:
-        """The billed keys that begin so and that the gateway has not said to be free."""
+        """The billed keys that begin so, but for those that are free as far as the gateway has told us."""
         gateway = self.world.gateway
-        free = {one.key for one in gateway.generations.values() if one.free}
+        free = {one.key for one in gateway.generations.values() if one.free or (one.after_all and not one.heard)}
         return [key for key in gateway.billed if key.startswith(beginning) and key not in free]
 
     # -- at each request ----------------------------------------------------------------------------
@@ -259,6 +264,8 @@ class Witness:
         if task is None:
             self.that(NEVER_FOOLED, False, f"{url} was fetched for no task")
             return
+        if generation is not None and generation.after_all:
+            return
         stored = f"images/{task.owner}/{task.id}/{task.attempt}/{url.split('/')[4].split('.')[0]}" in self.world.bucket.objects
         self.that(ONE_END, not (stored and self.process.startswith("worker")), f"{url} was fetched again, though it is stored")
         # Whoever held the lease once may find out late that somebody else has taken over.
@@ -276,6 +283,12 @@ class Witness:
 
 def _attempt(key: str) -> int:
     return int(key.partition(":")[2].partition(".")[0])
+
+
+def _is_corrected(before: Task, after: Task) -> bool:
+    """Whether only what the task and its earlier attempts cost was put right."""
+    error = replace(before.error, charged="yes") if before.error else None
+    return after.error == error and replace(after, version=before.version, earlier=before.earlier, error=before.error) == before
 
 
 def _brief(task: Task) -> str:

@@ -20,7 +20,7 @@ from darkroom.usecases.look_at_task import Look, look_at_task
 from darkroom.usecases.prepare_request import prepare_request
 from darkroom.usecases.receive_callback import Received, receive_callback
 from darkroom.usecases.reconcile_tasks import Report, reconcile_tasks
-from darkroom.usecases.store_pictures import Stored, store_pictures
+from darkroom.usecases.store_pictures import Stored, keep_pictures, store_pictures
 from darkroom.usecases.tend_account import Tended, tend_account
 from darkroom.usecases.work_job import Worked, work_job
 from tests.support.boundaries import OnCall, nothing_happens
@@ -171,6 +171,7 @@ class World:
             may_ask=Allowance(self.admission).may_ask,
             timing=self.timing,
             store=lambda task: self.store(task, resume=False, until=self.now + 7),
+            keep=lambda task: self.keep(task, until=self.now + 7),
         )
 
     def work(self, job: Job) -> Worked:
@@ -248,6 +249,19 @@ class World:
             bucket=self.bucket,
             upstream_of=self.upstream,
             callback_url=self._callback_url,
+        )
+
+    def keep(self, task: Task, *, until: float) -> Stored:
+        return keep_pictures(
+            task,
+            resume=False,
+            until=until,
+            delays=self.delays,
+            max_bytes=self.max_bytes,
+            clock=self.clock,
+            sleep=self.sleep,
+            bucket=self.bucket,
+            downloads=self.downloads,
         )
 
     def store(self, task: Task, *, resume: bool, until: float) -> Stored:

@@ -241,6 +241,22 @@ class Services:
 
         return callback_url(self.signing_keys()[0], origin, upstream=upstream, task_id=task_id, attempt=attempt)
 
+    def keep(self, task: "Task", *, until: float) -> "Stored":
+        """Put a task's outputs into the bucket, at the latest until the Unix time `until`; the task stays as it is."""
+        from darkroom.usecases.store_pictures import keep_pictures
+
+        return keep_pictures(
+            task,
+            resume=False,
+            until=until,
+            delays=self.settings.store_retry_s,
+            max_bytes=self.settings.max_image_bytes,
+            clock=self.clock,
+            sleep=time.sleep,
+            bucket=self.bucket,
+            downloads=self.downloads,
+        )
+
     def store(self, task: "Task", *, resume: bool, until: float) -> "Stored":
         """Bring a task's bytes home, at the latest until the Unix time `until`."""
         from darkroom.usecases.store_pictures import store_pictures

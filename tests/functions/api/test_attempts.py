@@ -166,3 +166,15 @@ def test_running_it_again_asks_for_what_was_asked_for_first_with_the_fallbacks_t
     assert json.loads(services.gateway.submitted[0][1])["model"] == "gpt-image-2/text-to-image"
     assert [one["model"] for one in again["attempts"]] == ["gpt-image-2/text-to-image", FALLBACK]
     assert again["max_auto_retries"] == 2
+
+
+def test_an_attempt_that_was_charged_after_all_says_so(api: Api, services: MemoryServices) -> None:
+    failed = submitted(a_task(owner="dev")).failed(START, WHY, by="callback")
+    again = submitted(a_task(owner="dev", max_auto_retries=1)).again(START, WHY)
+
+    for task in (again, failed):
+        services.tasks.tasks.clear()
+        given(services, task.charged_after_all(1))
+        shown = api.get(f"/v1/tasks/{task.id}").json
+        assert shown["attempts"][0]["charged"] == "yes"
+        assert shown["error"] is None or shown["error"]["charged"] == "yes"

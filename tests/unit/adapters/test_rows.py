@@ -62,7 +62,16 @@ TASKS = st.builds(
     max_auto_retries=st.integers(0, 3),
     alternative=st.integers(0, 3),
     earlier=st.lists(
-        st.builds(Attempt, upstream=TEXTS, model=TEXTS, route=SOME_TEXT, sent_at=SOME_TIME, ended_at=TIMES, code=TEXTS),
+        st.builds(
+            Attempt,
+            upstream=TEXTS,
+            model=TEXTS,
+            route=SOME_TEXT,
+            sent_at=SOME_TIME,
+            ended_at=TIMES,
+            code=TEXTS,
+            paid=st.booleans(),
+        ),
         max_size=3,
     ).map(tuple),
     lease=SOME_TEXT,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,9 @@ from darkroom.errors import (
     TokenRejected,
     UpstreamUnavailable,
 )
+from darkroom.usecases.receive_callback import Received
 from tests.support.memory import MemoryTasks, Page
+from tests.support.stories import OTHER
 from tests.support.world import KEY, PNG, World
 
 
@@ -377,3 +380,94 @@ def test_an_output_that_is_not_there_yet_is_tried_again() -> None:
     world.downloads.serve("https://cdn.test/tk-1/0.png", OutputGone("404"), PNG)
 
     assert world.call_back(task_id).outcome == "stored"
+
+
+BUSY = UpstreamUnavailable("overloaded", status=503, about_the_request=True)
+
+
+def paid_twice(world: World) -> str:
+    """A task whose first attempt was taken and billed although the gateway said that it was too busy."""
+    world.gateway.after_accepting = [BUSY]
+    task_id = world.create(alternatives=(OTHER,)).task.id
+    world.work_all()
+    for generation in list(world.gateway.generations.values()):
+        world.gateway.succeed(generation)
+    return task_id
+
+
+def call_back_for_the_first(world: World, task_id: str, **how: Any) -> Received:
+    token = sign(KEY, upstream="hiapi", task_id=task_id, attempt=1)
+    return world.call_back(task_id, token=token, body={"taskId": "tk-1"}, **how)
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_success_of_an_attempt_that_was_taken_for_unpaid_puts_right_what_it_cost_and_keeps_its_picture(ended: bool) -> None:
+    world = World()
+    task_id = paid_twice(world)
+    if ended:
+        world.call_back(task_id)
+    before = world.task(task_id)
+
+    received = call_back_for_the_first(world, task_id)
+    again = call_back_for_the_first(world, task_id)
+
+    after = world.task(task_id)
+    assert (received.outcome, received.is_charge, again.outcome) == ("charged_after_all", True, "superseded")
+    assert received.kept == (f"images/shop/{task_id}/1/0",)
+    assert set(received.kept) <= set(world.bucket.objects)
+    assert [one.paid for one in after.earlier] == [True]
+    assert (after.phase, after.images, after.terminal_at) == (before.phase, before.images, before.terminal_at)
+    assert world.tasks.kept_evidence[task_id].source == "callback"
+
+
+def test_the_present_attempt_still_brings_its_picture_after_such_a_success() -> None:
+    world = World()
+    task_id = paid_twice(world)
+    call_back_for_the_first(world, task_id)
+
+    world.call_back(task_id)
+
+    task = world.task(task_id)
+    assert (task.phase, [image.attempt for image in task.images]) == (Phase.SUCCEEDED, [2])
+
+
+def test_nobody_but_the_upstream_can_say_that_an_attempt_was_paid() -> None:
+    world = World()
+    task_id = paid_twice(world)
+
+    received = call_back_for_the_first(world, task_id, trusted=False)
+
+    assert received.outcome == "superseded"
+    assert [one.paid for one in world.task(task_id).earlier] == [False]
+
+
+@pytest.mark.parametrize("boundary", ["downloads.open", "bucket.put"])
+def test_what_such_an_attempt_cost_is_put_right_although_its_picture_cannot_be_kept(boundary: str) -> None:
+    fault = DownloadInterrupted("reset") if boundary == "downloads.open" else StorageUnavailable("bucket")
+    world = World()
+    task_id = paid_twice(world)
+
+    def failing(name: str) -> None:
+        if name == boundary:
+            raise fault
+
+    world.hook = failing
+    received = call_back_for_the_first(world, task_id)
+
+    assert (received.outcome, received.kept) == ("charged_after_all", ())
+    assert [one.paid for one in world.task(task_id).earlier] == [True]
+
+
+def test_a_success_of_a_task_that_failed_for_nothing_tells_what_it_cost_and_does_not_reopen_it() -> None:
+    world = World()
+    task_id = world.create(max_auto_retries=0).task.id
+    world.gateway.fail(task_id, passing=True)
+    world.call_back(task_id)
+    world.gateway.succeed(task_id)
+
+    received = world.call_back(task_id)
+
+    task = world.task(task_id)
+    assert received.outcome == "charged_after_all"
+    assert task.error is not None
+    assert (task.phase, task.error.code, task.error.charged, task.images) == (Phase.FAILED, "generation_failed", "yes", ())

@@ -86,7 +86,7 @@ _FACTS = tuple((name, _SHORT.get(name, name), _UNSET.get(name)) for name in (*_T
 # When the task is looked at next, where the index has it under an earlier time.
 _LOOK_AT = "look_at"
 _OUTPUT = {"url": "url", "expires_at": "until"}
-_ATTEMPT = {"upstream": "u", "model": "m", "route": "r", "sent_at": "s", "ended_at": "e", "code": "c"}
+_ATTEMPT = {"upstream": "u", "model": "m", "route": "r", "sent_at": "s", "ended_at": "e", "code": "c", "paid": "paid"}
 _IMAGE = {
     "index": "i",
     "content_type": "type",

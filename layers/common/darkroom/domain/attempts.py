@@ -21,7 +21,7 @@ class Begun(StrEnum):
 class Attempt:
     """An attempt that failed with `code`, cost nothing, and was followed by another one; times are Unix seconds.
 
-    `sent_at` is None when it was given up before anything was sent.
+    `sent_at` is None when it was given up before anything was sent. `paid`: it was charged after all, as its upstream told later.
     """
 
     upstream: str
@@ -30,6 +30,7 @@ class Attempt:
     sent_at: float | None = None
     ended_at: float
     code: str
+    paid: bool = False
 
     @property
     def way(self) -> Way:

@@ -54,6 +54,7 @@ class Verdict(StrEnum):
     DUPLICATE = "duplicate"  # the end was known already
     SUPERSEDED = "superseded"  # about an attempt that is not the current one
     MISMATCH = "mismatch"  # about another upstream task than ours
+    CHARGED = "charged_after_all"  # the success of an attempt that was taken for unpaid: only what it cost is put right
     CONTRADICTION = "contradiction"  # a failure after a success was recorded, or news of a request that was never sent
 
 
@@ -68,11 +69,11 @@ class Decision:
 def decide(task: Task, news: News, *, now: float, lease: str, lease_s: float) -> Decision:
     """What `news` means for `task`; pure, so that it can be asked again when the task has moved meanwhile."""
     if news.attempt != task.attempt:
-        return Decision(verdict=Verdict.SUPERSEDED)
+        return _charged(task, news) or Decision(verdict=Verdict.SUPERSEDED)
     if task.upstream_task_id and news.upstream_task_id and news.upstream_task_id != task.upstream_task_id:
         return Decision(verdict=Verdict.MISMATCH)
     if task.is_terminal and task.phase is not Phase.EXPIRED:
-        return Decision(verdict=Verdict.DUPLICATE)
+        return _charged(task, news) or Decision(verdict=Verdict.DUPLICATE)
     if task.phase is Phase.ACCEPTED or (task.phase is Phase.WAITING and task.first_sent_at is None):
         return Decision(verdict=Verdict.CONTRADICTION)
     if news.says is Says.SUCCEEDED:
@@ -80,6 +81,20 @@ def decide(task: Task, news: News, *, now: float, lease: str, lease_s: float) ->
     if news.says is Says.FAILED:
         return _failed(task, news, now=now)
     return _progressed(task, news, now=now)
+
+
+def proves_charge(task: Task, news: News) -> bool:
+    """Whether `news` is the success of an attempt that is over and that the task takes for unpaid."""
+    if news.says is not Says.SUCCEEDED:
+        return False
+    if news.attempt == task.attempt:
+        return task.phase in (Phase.FAILED, Phase.CANCELED) and task.error is not None and task.error.charged == "no"
+    return 0 < news.attempt <= len(task.earlier) and not task.earlier[news.attempt - 1].paid
+
+
+def _charged(task: Task, news: News) -> Decision | None:
+    after = task.charged_after_all(news.attempt) if proves_charge(task, news) else None
+    return Decision(verdict=Verdict.CHARGED, after=after) if after else None
 
 
 def _succeeded(task: Task, news: News, *, now: float, lease: str, lease_s: float) -> Decision:

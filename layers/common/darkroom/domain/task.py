@@ -452,6 +452,12 @@ class Task:
         """Nothing more will come for this expired task."""
         return self._amend(next_check_at=None, lease=None, lease_until=None, outputs=())
 
+    def charged_after_all(self, attempt: int) -> Self:
+        """Put right what an attempt cost that was taken for unpaid. That changes no end: it is allowed in any phase."""
+        earlier = tuple(replace(one, paid=True) if number == attempt else one for number, one in enumerate(self.earlier, start=1))
+        error = replace(self.error, charged="yes") if self.error else None
+        return self._changed(earlier=earlier, error=error)
+
     def _adopted(self, now: float, upstream_task_id: str | None) -> dict[str, Any]:
         if self.upstream_task_id is not None or upstream_task_id is None:
             return {}

@@ -43,6 +43,7 @@ def receive(event: Mapping[str, Any], services: Services, *, remaining_s: float)
             may_ask=services.allowance().may_ask,
             timing=services.settings.timing,
             store=lambda task: services.store(task, resume=False, until=until),
+            keep=lambda task: services.keep(task, until=until),
         )
     except TokenRejected:
         return _reject(404, "not_found", "no such callback address", task_id)
@@ -81,17 +82,20 @@ def _tell(received: Received, task_id: str) -> dict[str, Any]:
     task = received.task
     say(
         "callback",
-        level="warning" if received.is_suspicious else "info",
+        level="warning" if received.is_suspicious or received.is_charge else "info",
         outcome=received.outcome,
         task_id=task_id,
         phase=task.phase.value if task else None,
         attempt=task.attempt if task else None,
         upstream_task_id=task.upstream_task_id if task else None,
         downloads=received.downloads,
+        kept=" ".join(received.kept),
         fault=received.fault,
     )
     count("CallbacksDuplicate", received.outcome == "duplicate")
     count("CallbacksSuspicious", received.is_suspicious)
+    count("ChargedAfterAll", received.is_charge)
+    count("UpstreamContradictions", received.is_charge)
     if task is not None and received.outcome == "again":
         tell_next_attempt(task)
     if task is not None and received.outcome in ("stored", "ended"):

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from darkroom.domain.callback_token import SigningKey, verify
-from darkroom.domain.news import News, Says, Verdict
+from darkroom.domain.news import News, Says, Verdict, proves_charge
 from darkroom.domain.redact import redact
 from darkroom.domain.task import IN_FLIGHT, SENDING, Phase, Task, Timing
 from darkroom.errors import StorageUnavailable, TaskChanged, TokenRejected, UpstreamError
@@ -14,10 +14,11 @@ from darkroom.usecases.account import Admission
 from darkroom.usecases.admit_task import hand_on, uses_slot
 from darkroom.usecases.allowance import MayAsk
 from darkroom.usecases.begin_attempt import have_it_sent
+from darkroom.usecases.keep_evidence import keep_evidence
 from darkroom.usecases.leave_alone import leave_alone
 from darkroom.usecases.settle_task import Settled, settle_task
 from darkroom.usecases.shut_off import note_end
-from darkroom.usecases.store_pictures import Stored
+from darkroom.usecases.store_pictures import Stored, picture_key
 
 _CONFIRM_TIMEOUT_S = 4.0
 _WAITS_FOR_NEWS = IN_FLIGHT | SENDING
@@ -26,18 +27,27 @@ _ENDS = frozenset({Says.SUCCEEDED, Says.FAILED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """What a callback led to. `outcome` is one word for logs and metrics; `body` is the answer's JSON."""
+    """What a callback led to. `outcome` is one word for logs and metrics; `body` is the answer's JSON.
+
+    `kept`: where pictures of an attempt lie that was taken for unpaid, in the bucket.
+    """
 
     outcome: str
     task: Task | None = None
     body: Mapping[str, object] | None = None
     downloads: int = 0
+    kept: tuple[str, ...] = ()
     fault: str | None = None
 
     @property
     def is_suspicious(self) -> bool:
         """Whether an alarm should look at it: the door was right, the visitor was not."""
         return self.outcome in ("mismatch", "contradiction")
+
+    @property
+    def is_charge(self) -> bool:
+        """Whether an attempt was paid for that was taken for unpaid."""
+        return self.outcome == Verdict.CHARGED
 
 
 def receive_callback(
@@ -56,18 +66,20 @@ def receive_callback(
     may_ask: MayAsk,
     timing: Timing,
     store: Callable[[Task], Stored],
+    keep: Callable[[Task], Stored],
 ) -> Received:
     """Handle one delivery. Raises TokenRejected (also for an unknown task), SignatureRejected, StorageUnavailable, TaskChanged.
 
     After the two storage errors nothing has been written that a second delivery would not do again.
-    `store` brings the bytes home within the caller's budget.
+    `store` brings the bytes home within the caller's budget; `keep` only puts them into the bucket.
     """
     attempt = verify(keys, token, upstream=upstream.name, task_id=task_id, now=clock())
     heard = upstream.hear(headers, raw, attempt=attempt, now=clock())
     task = _read(task_id, heard, attempt, tasks=tasks, now=clock())
-    if (early := _known_already(task, heard.news, attempt, now=clock())) is not None:
-        return early
     news = heard.news
+    tells_of_money = heard.trusted and news is not None and proves_charge(task, news)
+    if not tells_of_money and (early := _known_already(task, news, attempt, now=clock())) is not None:
+        return early
     if news is None:
         return _unreadable(task, heard, now=clock(), tasks=tasks)
     if not heard.trusted:
@@ -80,7 +92,27 @@ def receive_callback(
         # Before the bytes: the next task need not wait for them.
         hand_on(task, admission=admission)
         note_end(task, news.error, admission=admission)
+    if settled.verdict is Verdict.CHARGED:
+        return _keep(settled.task, news, now=clock(), tasks=tasks, keep=keep)
     return _act(settled, news, queue=queue, store=store)
+
+
+def _keep(task: Task, news: News, *, now: float, tasks: Tasks, keep: Callable[[Task], Stored]) -> Received:
+    """The gateway charged an attempt that it had called free. Its pictures are kept where that can be done at once; they are not
+    the task's, which has had its one end or goes on with another attempt."""
+    keep_evidence(task.id, news.raw, source="callback", status=None, request_id=news.request_id, now=now, tasks=tasks)
+    kept: Stored | None = None
+    with suppress(StorageUnavailable):
+        kept = keep(replace(task, attempt=news.attempt, outputs=news.outputs))
+    fault = f"attempt {news.attempt}, taken for unpaid, succeeded as {news.upstream_task_id}"
+    return Received(
+        outcome=Verdict.CHARGED.value,
+        task=task,
+        body={"received": True},
+        downloads=kept.downloads if kept else 0,
+        kept=tuple(picture_key(task, image.attempt, image.index) for image in kept.images) if kept else (),
+        fault=fault,
+    )
 
 
 def _read(task_id: str, heard: Heard, attempt: int, *, tasks: Tasks, now: float) -> Task:

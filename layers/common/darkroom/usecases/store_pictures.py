@@ -3,7 +3,7 @@
 import hashlib
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from darkroom.domain.endings import EndFinder, end_finder
@@ -22,7 +22,7 @@ _HEAD_BYTES = 512 * 1024
 class Stored:
     """The task as it is now, and where it could not be closed why: `faults` by the output's index.
 
-    `images` are then those that are in the bucket all the same. Without faults the task is closed, or others see to it.
+    `images` are those that are in the bucket. Without faults the task is closed, or others see to it.
     """
 
     task: Task
@@ -67,9 +67,38 @@ def store_pictures(
 ) -> Stored:
     """Fetch `task.outputs` and close the task when all of them are stored; the caller holds `task.lease`.
 
+    Raises StorageUnavailable when table or bucket are away; whatever was stored by then is found again.
+    """
+    kept = keep_pictures(
+        task,
+        resume=resume,
+        until=until,
+        delays=delays,
+        max_bytes=max_bytes,
+        clock=clock,
+        sleep=sleep,
+        bucket=bucket,
+        downloads=downloads,
+    )
+    return kept if kept.faults else replace(kept, task=_close(task, kept.images, clock=clock, tasks=tasks))
+
+
+def keep_pictures(
+    task: Task,
+    *,
+    resume: bool,
+    until: float,
+    delays: tuple[float, ...],
+    max_bytes: int,
+    clock: Clock,
+    sleep: _Waits,
+    bucket: Bucket,
+    downloads: Downloads,
+) -> Stored:
+    """Fetch `task.outputs` into the bucket, under the number of `task.attempt`, and leave the task as it is.
+
     All are tried at each of `delays` (seconds) until `until`, so that one of them cannot hold up the others. `resume`: an earlier
-    holder may have stored some already; those are read back, not fetched. Raises StorageUnavailable when table or bucket are
-    away; whatever was stored by then is found again.
+    holder may have stored some already; those are read back, not fetched. Raises StorageUnavailable.
     """
     if not task.outputs:
         return Stored(task=task, faults={0: OutputGone("no address of an output is known")})
@@ -82,9 +111,7 @@ def store_pictures(
         sleep(delay)
         fetch.try_all()
     images = tuple(image for _, image in sorted(fetch.images.items()))
-    if fetch.faults:
-        return Stored(task=task, faults=dict(sorted(fetch.faults.items())), images=images, downloads=fetch.count)
-    return Stored(task=_close(task, images, clock=clock, tasks=tasks), downloads=fetch.count)
+    return Stored(task=task, faults=dict(sorted(fetch.faults.items())), images=images, downloads=fetch.count)
 
 
 def _close(task: Task, images: tuple[Image, ...], *, clock: Clock, tasks: Tasks) -> Task:

@@ -128,7 +128,7 @@ class Task(Document):
     metadata: dict[str, str]
     attempt: Annotated[int, Field(ge=1)]
     attempts: Annotated[list[Attempt], Field(min_length=1)]
-    """Oldest first; the last one is the present one. At most one of them is charged."""
+    """Oldest first; the last one is the present one. At most one of them is charged, unless the upstream breaks its word."""
     max_auto_retries: Count
     """How often a failure that cost nothing is tried again by itself."""
     cancel_requested: bool

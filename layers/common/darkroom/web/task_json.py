@@ -64,11 +64,11 @@ def image_json(task: Task, image: Image) -> dict[str, Any]:
 
 
 def _earlier(task: Task) -> Iterator[dict[str, Any]]:
-    """The attempts that were followed by another one: that happens only where nothing was charged."""
+    """The attempts that were followed by another one: that happens only where nothing seemed to be charged."""
     before = None
     for number, one in enumerate(task.earlier, start=1):
         begun = begun_after(before, one.way)
-        yield _attempt(number, begun, one.way, (one.sent_at, one.ended_at), outcome=one.code, charged="no")
+        yield _attempt(number, begun, one.way, (one.sent_at, one.ended_at), outcome=one.code, charged="yes" if one.paid else "no")
         before = one
 
 
