@@ -319,7 +319,7 @@ def test_an_error_that_is_not_contained_is_caught(world: type[World], broken: se
 @pytest.mark.parametrize("world", [Forgets, RenamesRepeats, Flatters], ids=lambda world: world.__name__)
 def test_a_broken_pipeline_is_caught_by_a_made_up_life(world: type[World]) -> None:
     with pytest.raises(Broken):
-        made_up_lives(100, steps=20, always_the_same=True, shorten=False, world=world)
+        made_up_lives(200, steps=20, always_the_same=True, shorten=False, world=world)
 
 
 def test_a_story_that_ends_otherwise_than_it_should_is_caught() -> None:
