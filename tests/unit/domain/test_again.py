@@ -6,7 +6,7 @@ import pytest
 
 from darkroom.domain.again import after_failure
 from darkroom.domain.attempts import Alternative, Attempt, Begun
-from darkroom.domain.news import News, Says, Verdict, decide
+from darkroom.domain.news import Decision, News, Says, Verdict, decide
 from darkroom.domain.task import Phase, TaskError
 from darkroom.errors import IllegalMove
 from tests.unit.domain.test_task import T0, a_task
@@ -91,13 +91,33 @@ def test_somebody_looks_soon_whether_the_next_attempt_was_sent(look: float | Non
     assert task.again(NOW, PASSING, wait_s=wait_s).next_check_at == NOW + due
 
 
-@pytest.mark.parametrize("says", Says)
+@pytest.mark.parametrize("says", [one for one in Says if one is not Says.SUCCEEDED])
 def test_what_is_said_of_an_attempt_that_is_over_changes_nothing(says: Says) -> None:
     again = a_running_task().again(NOW, PASSING)
 
     decision = decide(again, News(says=says, attempt=1, by="callback"), now=NOW, lease="l", lease_s=9)
 
     assert (decision.verdict, decision.after) == (Verdict.SUPERSEDED, None)
+
+
+def test_a_success_of_an_attempt_that_is_over_changes_what_it_cost_and_nothing_else() -> None:
+    again = a_running_task().again(NOW, PASSING)
+    success = News(says=Says.SUCCEEDED, attempt=1, by="callback")
+
+    decision = decide(again, success, now=NOW, lease="l", lease_s=9)
+
+    assert decision.verdict is Verdict.CHARGED
+    assert decision.after == replace(again, version=again.version + 1, earlier=(replace(again.earlier[0], paid=True),))
+    assert decide(decision.after, success, now=NOW, lease="l", lease_s=9) == Decision(verdict=Verdict.SUPERSEDED)
+
+
+@pytest.mark.parametrize("attempt", [0, 3])
+def test_a_success_of_an_attempt_that_there_never_was_changes_nothing(attempt: int) -> None:
+    again = a_running_task().again(NOW, PASSING)
+
+    decision = decide(again, News(says=Says.SUCCEEDED, attempt=attempt, by="callback"), now=NOW, lease="l", lease_s=9)
+
+    assert decision == Decision(verdict=Verdict.SUPERSEDED)
 
 
 def test_news_of_an_attempt_that_nobody_has_sent_is_a_contradiction() -> None:
