@@ -10,7 +10,7 @@ import trustme
 from darkroom.adapters.downloads import GuardedDownloads
 from darkroom.errors import DownloadError, DownloadInterrupted, OutputRefused
 from tests.security.internet import INSIDE, PUBLIC, Internet, internet, spellings
-from tests.support.origin import HOST, Origin, authority, head, origin
+from tests.support.origin import HOST, Origin, authority, first_bytes, head, origin
 
 PICTURE = b"\x89PNG and so on"
 SPELLINGS = sorted(spellings("127.0.0.1"))
@@ -104,7 +104,7 @@ def to_header(location: bytes) -> bytes:
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize(
     "target",
-    ["http://cdn.example/0.png", "//127.0.0.1/", "file:///etc/passwd", "gopher://cdn.example/", "https://rebound.example/"],
+    ["http://127.0.0.1/0.png", "//127.0.0.1/", "file:///etc/passwd", "gopher://cdn.example/", "https://rebound.example/"],
 )
 def test_a_redirect_of_any_kind_is_checked_anew(
     guarded: GuardedDownloads, cdn: Origin, net: Internet, status: int, target: str
@@ -114,6 +114,19 @@ def test_a_redirect_of_any_kind_is_checked_anew(
 
     assert refused(guarded, f"https://{HOST}/go")
     assert net.connected == [PUBLIC]
+
+
+def test_nothing_is_fetched_without_tls_but_from_an_allowed_origin(guarded: GuardedDownloads, cdn: Origin, net: Internet) -> None:
+    cdn.redirect("/go", "http://other.example/0.png")
+    with first_bytes() as (port, heard):
+        net.names["other.example"] = ["8.8.4.4"]
+        net.routes["8.8.4.4"] = port
+
+        for url in ("http://other.example/0.png", f"https://{HOST}/go"):
+            with pytest.raises(DownloadError):
+                fetch(guarded, url)
+
+    assert heard == [b"\x16"] * 2
 
 
 @pytest.mark.parametrize("hop", [1, 2, 3])
@@ -267,9 +280,13 @@ LOOKALIKES = [
 ]
 
 
+NEIGHBOURS = ("127.0.0.1.evil.example", "simulator.test.evil.example", "evil-simulator.test", "x.simulator.test")
+NEIGHBOURS += ("simulator.test.evil",)
+
+
 @pytest.mark.parametrize("url", LOOKALIKES)
 def test_only_the_very_origin_that_is_allowed_is_exempt(ca: trustme.CA, net: Internet, url: str) -> None:
-    net.names |= {name: ["127.0.0.1"] for name in ("simulator.test", "evil.example", "localhost", "127.0.0.1.evil.example")}
+    net.names |= {name: ["127.0.0.1"] for name in (*NEIGHBOURS, "simulator.test", "evil.example", "localhost")}
     guarded = net.downloads(ca, allowed_origins=["http://127.0.0.1:9000", "http://simulator.test:9000"])
 
     assert refused(guarded, url)
@@ -280,6 +297,7 @@ def test_only_the_very_origin_that_is_allowed_is_exempt(ca: trustme.CA, net: Int
     "target", ["http://127.0.0.1:9001/", "http://10.0.0.8:9000/", "https://127.0.0.1:9000/", "//localhost:9000/"]
 )
 def test_an_allowed_origin_cannot_send_us_to_its_neighbours(ca: trustme.CA, net: Internet, target: str) -> None:
+    net.names["localhost"] = ["127.0.0.1"]
     with origin() as simulator:
         net.routes["127.0.0.1"] = simulator.port
         simulator.redirect("/go", target)

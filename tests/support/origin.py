@@ -76,6 +76,25 @@ def origin(ca: trustme.CA | None = None, *names: str) -> Iterator[Origin]:
             thread.join()
 
 
+@contextmanager
+def first_bytes() -> Iterator[tuple[int, list[bytes]]]:
+    """A port, and the first byte of each connection to it, with which it ends: 0x16 where somebody wants to speak TLS."""
+    heard: list[bytes] = []
+
+    class Deaf(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            heard.append(self.request.recv(1))
+
+    with _Server(("127.0.0.1", 0), Deaf) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        try:
+            yield server.server_address[1], heard
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 def _serving(ca: trustme.CA, names: tuple[str, ...]) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ca.issue_cert(*names).configure_cert(context)

@@ -2,6 +2,7 @@
 
 import gzip
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,7 +11,8 @@ import trustme
 
 from darkroom.adapters.downloads import GuardedDownloads
 from darkroom.errors import DownloadInterrupted, OutputGone, OutputRefused
-from tests.support.origin import HOST, Origin, Visit, authority, head, origin, trusting
+from tests.support.gateway import PNG
+from tests.support.origin import HOST, Origin, Visit, authority, first_bytes, head, origin, trusting
 
 PICTURE = bytes(range(256)) * 1000
 
@@ -149,7 +151,6 @@ def test_the_next_address_is_tried_when_one_is_dead(make, cdn: Origin) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "http://cdn.example/0.png",
         "ftp://cdn.example/0.png",
         "file:///etc/passwd",
         "https://user:word@cdn.example/0.png",
@@ -197,6 +198,35 @@ def test_an_allowed_origin_exempts_no_other(ca: trustme.CA, plain: Origin, url: 
     assert not plain.connections
 
 
+def test_an_http_url_is_fetched_over_https(make, cdn: Origin) -> None:
+    cdn.serve("/0.png", PICTURE)
+    cdn.redirect("/there", f"http://other.example:{cdn.port}/0.png")
+
+    for path in ("0.png", "there"):
+        assert fetch(make(), f"http://{HOST}:{cdn.port}/{path}") == PICTURE
+
+
+def test_an_http_url_without_a_port_means_the_usual_one_of_https(make, cdn: Origin) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def unknown(host: str, port: int) -> list[str]:
+        asked.append((host, port))
+        return []
+
+    for url in (f"http://{HOST}/0.png", f"http://{HOST}:80/0.png", f"http://{HOST}:8080/0.png"):
+        with pytest.raises(DownloadInterrupted):
+            fetch(make(resolve=unknown), url)
+
+    assert asked == [(HOST, 443), (HOST, 443), (HOST, 8080)]
+
+
+def test_an_http_url_where_nobody_speaks_https_is_not_fetched_without(make) -> None:
+    with first_bytes() as (port, heard), pytest.raises(DownloadInterrupted):
+        fetch(make(), f"http://{HOST}:{port}/0.png")
+
+    assert heard == [b"\x16"]
+
+
 def test_redirects_are_followed_up_to_three(make, cdn: Origin) -> None:
     cdn.redirect("/3", "/2")
     cdn.redirect("/2", f"https://other.example:{cdn.port}/1")
@@ -216,7 +246,7 @@ def test_a_fourth_redirect_is_refused(make, cdn: Origin) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["http://cdn.example/0.png", "https://10.0.0.1/0.png", "https://u@cdn.example/", "file:///x", "https://["]
+    "target", ["http://10.0.0.1/0.png", "https://10.0.0.1/0.png", "https://u@cdn.example/", "file:///x", "https://["]
 )
 def test_a_redirect_is_checked_like_the_first_url(make, cdn: Origin, target: str) -> None:
     cdn.redirect("/0.png", target)
@@ -311,11 +341,69 @@ def test_a_body_whose_connection_only_breaks_is_broken(make, cdn: Origin) -> Non
         fetch(make(), f"https://{HOST}:{cdn.port}/0.png")
 
 
-def test_an_encoded_body_is_not_unpacked(make, cdn: Origin) -> None:
-    cdn.serve("/0.png", gzip.compress(bytes(10_000_000)), "Content-Encoding: gzip")
+@pytest.mark.parametrize(
+    "coding", ["", "identity", "none", "utf-8", "binary", "gzip", "deflate", "br", "identity, UTF-8", "gzip, deflate", "\u00e9"]
+)
+def test_a_picture_is_taken_as_it_comes_whatever_coding_its_header_names(make, cdn: Origin, coding: str) -> None:
+    cdn.serve("/0.png", PNG, f"Content-Encoding: {coding}")
+
+    with make().open(f"https://{HOST}:{cdn.port}/0.png", timeout_s=20) as download:
+        assert download.size == len(PNG)
+        assert b"".join(download.chunks) == PNG
+
+
+def deflated(content: bytes, *, wbits: int) -> bytes:
+    packing = zlib.compressobj(wbits=wbits)
+    return packing.compress(content) + packing.flush()
+
+
+@pytest.mark.parametrize(
+    ("body", "coding"),
+    [
+        (gzip.compress(PICTURE), "gzip"),
+        (gzip.compress(PICTURE), "X-GZip"),
+        (gzip.compress(PICTURE), "utf-8"),
+        (gzip.compress(PICTURE[:999]) + gzip.compress(PICTURE[999:]) + bytes(40), "gzip"),
+        (gzip.compress(PICTURE) + b"and more that means nothing", "gzip"),
+        (deflated(PICTURE, wbits=15), "deflate"),
+        (deflated(PICTURE, wbits=-15), "deflate"),
+        (deflated(PICTURE, wbits=15), "identity, Deflate"),
+    ],
+)
+def test_a_body_that_is_packed_is_unpacked_and_has_no_size_beforehand(make, cdn: Origin, body: bytes, coding: str) -> None:
+    cdn.serve("/0.png", body, f"Content-Encoding: {coding}")
+
+    with make().open(f"https://{HOST}:{cdn.port}/0.png", timeout_s=20) as download:
+        assert download.size is None
+        assert b"".join(download.chunks) == PICTURE
+
+
+@pytest.mark.parametrize(
+    ("body", "coding"),
+    [
+        (gzip.compress(PICTURE)[:-1], "gzip"),
+        (gzip.compress(PICTURE)[:200], "gzip"),
+        (gzip.compress(PICTURE)[:200] + b"x" * 300, "gzip"),
+        (gzip.compress(PICTURE)[:2], "deflate"),
+        (b"<html>", "deflate"),
+        (b"\x8b\x03\x80packed", "br"),
+        (b"(\xb5/\xfdpacked", "zstd"),
+    ],
+)
+def test_a_packed_body_that_ends_early_is_broken_or_in_nobodys_power_is_fetched_again(
+    make, cdn: Origin, body: bytes, coding: str
+) -> None:
+    cdn.serve("/0.png", body, f"Content-Encoding: {coding}")
 
     with pytest.raises(DownloadInterrupted, match="encoded"):
         fetch(make(), f"https://{HOST}:{cdn.port}/0.png")
+
+
+def test_no_chunk_of_a_bomb_is_large(make, cdn: Origin) -> None:
+    cdn.serve("/0.png", gzip.compress(bytes(5_000_000)), "Content-Encoding: gzip")
+
+    with make().open(f"https://{HOST}:{cdn.port}/0.png", timeout_s=20) as download:
+        assert max(map(len, download.chunks)) <= 65_536
 
 
 def test_no_chunk_is_large(make, cdn: Origin) -> None:

@@ -5,12 +5,14 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import httpcore
 
 from darkroom.adapters.addresses import resolve, resolved_within
 from darkroom.adapters.data_uris import is_data_uri, open_data_uri
+from darkroom.adapters.unpacking import unpacked
 from darkroom.adapters.web_address import WebAddress
 from darkroom.domain.addresses import is_plain, is_public
 from darkroom.errors import DownloadInterrupted, OutputGone, OutputRefused
@@ -27,7 +29,7 @@ _HEADERS = [(b"Accept", b"image/*"), (b"Accept-Encoding", b"identity"), (b"User-
 class GuardedDownloads:
     """`Downloads` over https, to public addresses only; `allowed_origins` (such as http://127.0.0.1:9000) are exempt.
 
-    A `data:` URI that an upstream names is opened too; one that a redirect leads to is not.
+    A `data:` URI that an upstream names is opened too; one that a redirect leads to is not. An http address is asked over https.
 
     What is checked is what is connected to: names are resolved here, and a connection goes to an address that has passed.
     Nothing of ours is sent along: no cookie, no key, no proxy from the environment.
@@ -61,8 +63,8 @@ class GuardedDownloads:
         answer, address = self._follow(_parsed(url))
         try:
             _check_status(answer, address)
-            _check_encoding(answer, address)
-            yield Download(size=_length(answer), chunks=self._chunks(answer, address, until))
+            chunks, was_packed = unpacked(self._chunks(answer, address, until), _codings(answer))
+            yield Download(size=None if was_packed else _length(answer), chunks=chunks)
         finally:
             answer.close()
 
@@ -73,13 +75,20 @@ class GuardedDownloads:
 
     def _follow(self, url: WebAddress) -> tuple[httpcore.Response, WebAddress]:
         for _ in range(self._max_redirects + 1):
+            url = self._secured(url)
             answer = self._get(url)
             target = _header(answer, b"location")
             if answer.status not in _REDIRECTS or target is None:
                 return answer, url
             answer.close()
             url = _parsed(target, base=url)
-        raise OutputRefused(f"more than {self._max_redirects} redirects from {url.shown}", code="storage_failed")
+        raise OutputRefused(f"more than {self._max_redirects} redirects from {url.shown}")
+
+    def _secured(self, url: WebAddress) -> WebAddress:
+        """The address over https, at the same port unless that is http's own."""
+        if url.scheme != "http" or url.origin in self._allowed_origins:
+            return url
+        return replace(url, scheme="https", port=443 if url.port == 80 else url.port)
 
     def _get(self, url: WebAddress) -> httpcore.Response:
         request = httpcore.Request(
@@ -94,11 +103,11 @@ class GuardedDownloads:
 
     def _pool_for(self, url: WebAddress) -> httpcore.ConnectionPool:
         if url.has_user:
-            raise OutputRefused(f"a user name in the URL {url.shown}", code="storage_failed")
+            raise OutputRefused(f"a user name in the URL {url.shown}")
         if url.origin in self._allowed_origins:
             return self._unguarded
         if url.scheme != "https" or not is_plain(url.host) or not url.port:
-            raise OutputRefused(f"not a public https address: {url.shown}", code="storage_failed")
+            raise OutputRefused(f"not a public https address: {url.shown}")
         return self._guarded
 
     def _chunks(self, answer: httpcore.Response, url: WebAddress, until: float) -> Iterator[bytes]:
@@ -146,7 +155,7 @@ class _Network(httpcore.NetworkBackend):
         except OSError as error:
             raise httpcore.ConnectError(f"{host} has no address") from error
         if not all(map(self._is_allowed, addresses)):
-            raise OutputRefused(f"{host} is not a public address", code="storage_failed")
+            raise OutputRefused(f"{host} is not a public address")
         return self._first(addresses, port, timeout, local_address, socket_options)
 
     def _first(self, addresses: list[str], port: int, timeout: float | None, *rest: Any) -> httpcore.NetworkStream:
@@ -211,7 +220,7 @@ def _parsed(url: str, base: WebAddress | None = None) -> WebAddress:
     try:
         return WebAddress.of(url, base)
     except ValueError as error:
-        raise OutputRefused("not a URL", code="storage_failed") from error
+        raise OutputRefused("not a URL") from error
 
 
 def _check_status(answer: httpcore.Response, url: WebAddress) -> None:
@@ -224,19 +233,16 @@ def _check_status(answer: httpcore.Response, url: WebAddress) -> None:
     raise DownloadInterrupted(message)
 
 
-def _check_encoding(answer: httpcore.Response, url: WebAddress) -> None:
-    """We ask for no compression, and a picture gains nothing from it: decoding could only be used to blow us up."""
-    encoding = _header(answer, b"content-encoding")
-    if encoding and encoding.lower() != "identity":
-        raise DownloadInterrupted(f"an encoded body from {url.shown}")
-
-
 def _length(answer: httpcore.Response) -> int | None:
     """What is announced; beside a transfer coding a length means nothing, and the body may have any other (RFC 9112, 6.3)."""
     if _header(answer, b"transfer-encoding") is not None:
         return None
     length = _header(answer, b"content-length")
     return int(length) if length and length.isascii() and length.isdigit() and len(length) < 20 else None
+
+
+def _codings(answer: httpcore.Response) -> str:
+    return ",".join(value.decode("latin-1") for key, value in answer.headers if key.lower() == b"content-encoding")
 
 
 def _header(answer: httpcore.Response, name: bytes) -> str | None:
