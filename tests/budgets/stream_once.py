@@ -1,8 +1,10 @@
 """Store one picture of `size` bytes and print by how many KB this process's peak memory rose: a child of test_streaming."""
 
 import ssl
+import struct
 import sys
 import threading
+import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -54,8 +56,11 @@ def main(size: int, bucket: str, endpoint: str, url: str) -> None:
     print(peak_kb() - before)
 
 
+_END = 12
+
+
 class Pictures(BaseHTTPRequestHandler):
-    """GET /N gives a picture of N bytes."""
+    """GET /N gives a picture of N bytes, in many chunks."""
 
     protocol_version = "HTTP/1.1"
 
@@ -64,10 +69,16 @@ class Pictures(BaseHTTPRequestHandler):
         self.send_response_only(200)
         self.send_header("Content-Length", str(size))
         self.end_headers()
-        self.wfile.write(PNG)
+        self.wfile.write(PNG[:-_END])
         left = size - len(PNG)
         while left:
-            left -= self.wfile.write(bytes(min(left, 65_536)))
+            # No chunk of a PNG is smaller than its frame.
+            part = left if left < 65_536 + _END else 65_536
+            kind, content = b"IDAT", bytes(part - _END)
+            left -= self.wfile.write(
+                struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+            )
+        self.wfile.write(PNG[-_END:])
 
     def log_message(self, format: str, *args: object) -> None:
         """Nobody reads it."""

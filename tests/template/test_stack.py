@@ -145,6 +145,25 @@ def test_a_message_stays_hidden_six_times_as_long_as_its_worker_may_run() -> Non
     assert mapping["Properties"]["BatchSize"] == 5
 
 
+DISK_BY_DEFAULT_MIB = 512
+"""What a function has below /tmp without saying anything (AWS Lambda Developer Guide, ephemeral storage)."""
+
+RESERVE_ON_DISK_MIB = 64
+
+
+@pytest.mark.parametrize("function", ["ReceiveCallbackFunction", "WorkTasksFunction"])
+def test_the_disk_holds_all_outputs_that_may_be_spooled_at_once(function: str) -> None:
+    facts = FUNCTIONS[function]["Properties"]
+    # A callback's environment has one event at a time, a worker's has one thread for each message; and each of them spools one
+    # output at a time (tests/unit/usecases/test_store_pictures.py).
+    at_once = max((event["Properties"].get("BatchSize", 1) for event in facts["Events"].values()), default=1)
+    disk = facts.get("EphemeralStorage", {"Size": DISK_BY_DEFAULT_MIB})["Size"]
+
+    largest = source()["Parameters"]["MaxImageBytes"]["MaxValue"]
+
+    assert at_once * largest <= (disk - RESERVE_ON_DISK_MIB) * 1024**2
+
+
 def test_the_worker_may_call_the_next_task_that_calls_the_next_one() -> None:
     """Lambda takes a chain of 16 invocations through one queue for a loop without end, and drops the message."""
     sends = {name for name in FUNCTIONS if "sqs:SendMessage" in str(properties(name.removesuffix("Function") + "Role"))}

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -197,6 +198,28 @@ def test_a_foreign_object_among_what_is_resumed_is_refused_and_the_others_are_st
 
     assert isinstance(stored.fault, OutputRefused)
     assert [image.index for image in stored.images] == [1]
+
+
+def test_the_outputs_of_a_task_are_spooled_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    task = storing(world, pictures=3)
+    for index in range(3):
+        world.downloads.serve(URL.replace("0.png", f"{index}.png"), Page(content=PNG, announced=False))
+    at_once: list[int] = []
+    spool = tempfile.TemporaryFile
+
+    @contextmanager
+    def counted() -> Iterator[IO[bytes]]:
+        at_once.append(at_once[-1] + 1 if at_once else 1)
+        with spool() as file:
+            yield file
+        at_once.append(at_once[-1] - 1)
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", counted)
+
+    assert store(world, task).task.phase is Phase.SUCCEEDED
+
+    assert at_once == [1, 0] * 3
 
 
 def test_a_disk_without_room_is_our_own_trouble(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
