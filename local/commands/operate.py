@@ -48,13 +48,13 @@ def _show_upstreams(console: Console, page: Json) -> None:
     ]
     show_columns(console, ("account", "in flight", "waiting", "requests", "not before"), rows)
     shut = [
-        (account["id"], one["model"] or "all", one["why"], one["since"], one["probe_at"])
+        (account["id"], one["model"] or "all", one["owner"] or "all", one["why"], one["since"], one["probe_at"])
         for account in page["data"]
         for one in account["shut"]
     ]
     if shut:
         console.print()
-        show_columns(console, ("account", "left alone", "why", "since", "next probe"), shut)
+        show_columns(console, ("account", "left alone", "for", "why", "since", "next probe"), shut)
 
 
 def _limit(account: Json, what: str) -> str:

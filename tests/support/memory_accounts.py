@@ -55,7 +55,9 @@ class MemoryAccounts:
     def wait(self, name: str, waiter: Waiter) -> None:
         with self._lock:
             self.writes += 1
-            self.queues.setdefault(name, {})[waiter.place] = waiter
+            queue = self.queues.setdefault(name, {})
+            if waiter.refused_at or waiter.place not in queue:
+                queue[waiter.place] = waiter
 
     def leave(self, name: str, waiter: Waiter) -> None:
         with self._lock:

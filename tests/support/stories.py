@@ -322,8 +322,8 @@ def _canceled_at_second(life: Life) -> None:
 
 def _shut(life: Life, **wish: object) -> None:
     """The model failed four times in this minute, and then once more: its tasks wait for a probe."""
-    for _ in range(4):
-        life.world.admission.memory.failed("hiapi/gpt-image-2/text-to-image", T0)
+    for number in range(4):
+        life.world.admission.memory.failed("hiapi/gpt-image-2/text-to-image", f"owner-{number}", f"request-{number}", T0)
     life.world.gateway.before_accepting = [DOWN]
     for number in range(3):
         life.at(number, lambda number=number: life.order(f"order-{number}", **wish))  # type: ignore[misc]  # bound

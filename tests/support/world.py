@@ -114,10 +114,11 @@ class World:
         alternatives: tuple[Alternative, ...] = (),
         max_auto_retries: int = 1,
         owner: str = "shop",
+        model: str = "gpt-image-2/text-to-image",
     ) -> Created:
         order = Order(
             owner=owner,
-            model="gpt-image-2/text-to-image",
+            model=model,
             input={"prompt": prompt} | ({"image_urls": list(images)} if images else {}),
             timeout_s=timeout_s,
             metadata={},

@@ -279,7 +279,7 @@ class Accounts(Protocol):
         """The row without that holder, as it is now written: no race can be lost. One that is not there changes nothing."""
 
     def wait(self, name: str, waiter: Waiter) -> None:
-        """Join the queue; joining twice changes nothing."""
+        """Join the queue; joining twice changes nothing, but that `refused_at` is written where it is set."""
 
     def leave(self, name: str, waiter: Waiter) -> None:
         """Leave the queue; leaving twice changes nothing."""

@@ -276,14 +276,17 @@ class Services:
 
 
 def _tell_turned(turned: "Turned") -> None:
+    from darkroom.domain.breaker import parts_of
     from darkroom.observe import say
 
+    model, owner = parts_of(turned.name)
     what = "account" if turned.is_pause else "model"
     say(
         f"{what} shut" if turned.shut else f"{what} open again",
         level="warning" if turned.shut else "info",
         account=turned.account,
-        model=turned.name,
+        model=model,
+        owner=owner,
         why=turned.why,
     )
 

@@ -126,7 +126,13 @@ def test_a_paused_account_is_shown_and_resumed(api: Api, services: MemoryService
     resumed = api.post("/v1/admin/upstreams/hiapi/resume", {})
 
     assert shown == [
-        {"model": None, "since": "2025-11-20T00:53:20.250Z", "why": "upstream_quota", "probe_at": "2025-11-20T00:54:20.250Z"}
+        {
+            "model": None,
+            "owner": None,
+            "since": "2025-11-20T00:53:20.250Z",
+            "why": "upstream_quota",
+            "probe_at": "2025-11-20T00:54:20.250Z",
+        }
     ]
     assert (resumed.status, resumed.json["shut"], resumed.json["in_flight"]) == (200, [], 1)
     assert [job.task_id for job in services.queue.jobs] == [waiting["id"]]

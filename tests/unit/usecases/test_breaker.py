@@ -4,7 +4,7 @@ import pytest
 
 from darkroom.domain.admission import Limits
 from darkroom.domain.attempts import Alternative
-from darkroom.domain.breaker import ACCOUNT, Shut
+from darkroom.domain.breaker import ACCOUNT, Shut, Trouble
 from darkroom.domain.task import Phase
 from darkroom.errors import NotAsked, OutcomeUnknown, StorageUnavailable, UpstreamError, UpstreamRefused, UpstreamUnavailable
 from darkroom.ports import Job
@@ -25,11 +25,11 @@ def listening(world: World) -> list[Turned]:
 
 
 def fail(world: World, error: UpstreamError, times: int = 5) -> list[str]:
-    """So many tasks meet the error, each after the account's moment of patience."""
+    """So many tasks of two owners meet the error, each after the account's moment of patience."""
     ids = []
-    for _ in range(times):
+    for number in range(times):
         world.gateway.before_accepting = [error]
-        ids.append(world.create().task.id)
+        ids.append(world.create(prompt=f"kite {number}", owner=("shop", "press")[number % 2]).task.id)
         world.now += 5.1
     world.gateway.before_accepting = []
     return ids
@@ -167,7 +167,7 @@ def test_a_task_that_was_in_the_queue_when_its_model_was_shut_gives_its_slot_bac
     world = World(limits=Limits(account="hiapi", in_flight=5, per_minute=600))
     running = [world.create().task.id for _ in range(5)]
     queued = world.create().task
-    world.admission.memory.failed(MODEL, world.now)
+    world.admission.memory.failed(MODEL, "shop", "a kite", world.now)
     account = world.accounts.accounts["hiapi"]
     world.accounts.accounts["hiapi"] = account.shut_off(MODEL, "upstream_unavailable", now=world.now)
     world.gateway.fail(running[0])
@@ -312,8 +312,9 @@ def test_a_create_goes_on_waiting_where_its_next_attempt_cannot_be_written() -> 
 
 def test_a_model_that_accepts_and_then_fails_for_want_of_it_is_shut_too() -> None:
     world = World(limits=ALL)
-    for _ in range(5):
-        task_id = world.create(max_auto_retries=0).task.id
+    for number in range(5):
+        owner = ("shop", "press")[number % 2]
+        task_id = world.create(prompt=f"kite {number}", owner=owner, max_auto_retries=0).task.id
         world.gateway.fail(task_id, "model_unavailable")
         world.call_back(task_id)
 
@@ -323,7 +324,7 @@ def test_a_model_that_accepts_and_then_fails_for_want_of_it_is_shut_too() -> Non
 def test_five_such_ends_among_many_good_ones_shut_nothing() -> None:
     world = World(limits=ALL)
     for number in range(12):
-        task_id = world.create(max_auto_retries=0).task.id
+        task_id = world.create(prompt=f"kite {number}", max_auto_retries=0).task.id
         if number % 2:
             world.gateway.succeed(task_id)
         else:
@@ -383,7 +384,7 @@ def test_pauses_between_probes_double_up_to_a_quarter_of_an_hour() -> None:
     one, pauses = Shut(since=0.0, probe_at=60.0, why="upstream_quota"), []
     for _ in range(6):
         now = one.probe_at
-        one = one.probed("task:1", now=now, at=now, pause=True)
+        one = one.probed("task:1", now=now, at=now)
         pauses.append(one.probe_at - now)
 
     assert pauses == [120, 240, 480, 900, 900, 900]
@@ -470,26 +471,26 @@ def test_the_row_keeps_few_that_are_shut_and_forgets_the_oldest() -> None:
 def test_half_of_the_last_minute_must_have_failed() -> None:
     memory = Memory()
     for _ in range(6):
-        memory.answered("m", 0.0)
+        memory.answered("m", "shop", 0.0)
 
-    seen = [memory.failed("m", 1.0) for _ in range(6)]
+    seen = [memory.failed("m", "shop", str(number), 1.0) for number in range(6)]
 
-    assert seen == [False] * 5 + [True]
+    assert seen == [None] * 5 + [Trouble.OWNER]
 
 
 def test_what_lies_more_than_a_minute_back_does_not_count() -> None:
     memory = Memory()
-    for _ in range(4):
-        memory.failed("m", 0.0)
+    for number in range(4):
+        memory.failed("m", "shop", str(number), 0.0)
 
-    assert not memory.failed("m", 60.0)
+    assert not memory.failed("m", "shop", "5", 60.0)
 
 
 def test_the_memory_is_bounded() -> None:
     memory = Memory()
-    for _ in range(4):
-        memory.failed("first", 0.0)
+    for number in range(4):
+        memory.failed("first", "shop", str(number), 0.0)
     for number in range(200):
-        memory.failed(f"m{number}", 0.0)
+        memory.failed(f"m{number}", "shop", "a kite", 0.0)
 
-    assert not memory.failed("first", 1.0)
+    assert not memory.failed("first", "shop", "5", 1.0)

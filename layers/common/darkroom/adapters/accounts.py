@@ -21,6 +21,7 @@ _NUMBERS = ("not_before", "learned_at", "looks_refused_at", "looks_made_at")
 _WHOLES = ("faults", "in_flight", "per_minute", "looks_made")
 _ROW = "account"
 _WAITS = "wait#"
+_REFUSED = "refused"
 # How many seconds after the first one, and how many requests.
 _SECOND = struct.Struct(">HH")
 _FIRST = struct.Struct(">Q")
@@ -64,7 +65,18 @@ class DynamoAccounts:
         return _account_of(name, row) if row else Account(name=name)
 
     def wait(self, name: str, waiter: Waiter) -> None:
-        self._table.put(key(_pk(name), _WAITS + waiter.place))
+        if waiter.refused_at:
+            self._table.put(key(_pk(name), _WAITS + waiter.place) | {_REFUSED: {"N": repr(waiter.refused_at)}})
+            return
+        # Whoever is in the queue, refused or not, stays in it as it is.
+        self._table.update_if(
+            _pk(name),
+            _WAITS + waiter.place,
+            "SET #refused = :never",
+            "attribute_not_exists(#refused)",
+            names={"#refused": _REFUSED},
+            values={":never": {"N": "0"}},
+        )
 
     def leave(self, name: str, waiter: Waiter) -> None:
         self._table.delete(_pk(name), _WAITS + waiter.place)
@@ -111,7 +123,9 @@ def _pk(name: str) -> str:
 
 def _waiter_of(row: Row) -> Waiter:
     owner, task_id, attempt = row["sk"]["S"].removeprefix(_WAITS).split("#")
-    return Waiter(owner=owner, task_id=task_id, attempt=int(attempt))
+    # Rows of an earlier release do not say it.
+    refused_at = float(row[_REFUSED]["N"]) if _REFUSED in row else 0.0
+    return Waiter(owner=owner, task_id=task_id, attempt=int(attempt), refused_at=refused_at)
 
 
 def _shut_text(shut: Mapping[str, Shut]) -> str:

@@ -7,11 +7,11 @@ Times are Unix seconds. The account is one row, and every change here is one con
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from darkroom.domain.breaker import ACCOUNT, Shut, shut_now
+from darkroom.domain.breaker import ACCOUNT, Shut, parts_of, shut_now
 
 LONGEST_BACKOFF_S = 300.0
 _FIRST_BACKOFF_S = 5.0
@@ -46,11 +46,15 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiter:
-    """A task's attempt in the queue of its account. One owner's tasks are served in the order of their ids."""
+    """A task's attempt in the queue of its account. One owner's tasks are served in the order of their ids.
+
+    `refused_at`: it tried whether the paused account is back, and was refused; 0: it did not.
+    """
 
     owner: str
     task_id: str
     attempt: int
+    refused_at: float = 0.0
 
     @property
     def key(self) -> str:
@@ -66,6 +70,11 @@ class Waiter:
 def behind(owner: str) -> str:
     """A place behind everybody of `owner`, before everybody of the next one."""
     return f"{owner}#~"
+
+
+def _model_in(name: str) -> str:
+    """The model without its upstream: one model by two ways is one that the plan may not have."""
+    return parts_of(name)[0].partition("/")[2]
 
 
 def is_late(at: float, now: float) -> bool:
@@ -135,7 +144,7 @@ class Account:
     `turn` is the owner who was served last, `not_before` when the upstream may be asked again, `faults` how often in a row it
     was away. `looks_made` is how many looks were granted together, beginning at `looks_made_at`: those of the last sweep.
     `in_flight` and `per_minute` are what was learned from 429 answers at `learned_at`; None: nothing yet. `shut` are the models
-    that are left alone, as `name_of` a task; where all of them are, it is `ACCOUNT`.
+    that are left alone, as `names_of` a task; where all of them are, it is `ACCOUNT`.
     """
 
     name: str
@@ -156,19 +165,24 @@ class Account:
     # -- slots --------------------------------------------------------------------------------------
 
     def ask(
-        self, key: str, *, now: float, limits: Limits, turn: str | None = None, model: str = ACCOUNT
+        self, key: str, *, now: float, limits: Limits, turn: str | None = None, names: Sequence[str] = ()
     ) -> tuple[Self, Slot | Parked | None]:
         """A slot, where one is free; asking twice changes nothing. `turn`: it was this owner's turn in the queue.
 
-        Whoever asks for a `model` that is shut, or while the account is paused, goes as the probe or not at all. The queue does
-        not know the models of those who wait: they ask for theirs when they are served.
+        A task of which one of `names` is shut goes as the probe or not at all. The queue does not know the models of those who
+        wait: they ask for theirs when they are served. While the account is paused, its probe is the queue's choice.
         """
-        if barring := {name: one for name, one in self._shut_for(model).items() if not one.lets(key, now)}:
-            gone = self.given_up(key)
-            return gone, Parked(until=barring[model].probe_at) if model != ACCOUNT and model in barring else None
-        if key in self.holders:
+        holder = key if key in self.holders else None
+        barring = {name: one for name, one in self._shut_for(names).items() if not one.lets(holder, now)}
+        if until := max((barring[name].probe_at for name in names if name in barring), default=None):
+            return self._unprobed(key, now).given_up(key), Parked(until=until)
+        if barring:
+            return self.given_up(key), None
+        if holder is None and turn is None and ACCOUNT in self.shut:
+            return self, None
+        if holder is not None:
             at = self.holders[key]
-            probing = self._probed(key, model, now=now, at=max(now, at))
+            probing = self._probed(key, names, now=now, at=max(now, at))
             return (self._changed(shut=probing) if probing != self.shut else self), Slot(at=at)
         start = max(now, self.not_before)
         window = self.window.pruned(now, limits.window_s)
@@ -180,7 +194,7 @@ class Account:
             holders={**self.holders, key: at},
             window=window.spent(second),
             turn=self.turn if turn is None else turn,
-            shut=self._probed(key, model, now=now, at=at),
+            shut=self._probed(key, names, now=now, at=at),
         ), Slot(at=at)
 
     def on_time(self, key: str, *, now: float, limits: Limits) -> tuple[Self, float]:
@@ -245,24 +259,45 @@ class Account:
     def shut_off(self, name: str, why: str, *, now: float) -> Self:
         """From now on one task at a time tries whether it is back. What is shut already stays as it is.
 
-        The row is read with every task, so it keeps few: the one that is shut longest goes, and is shut again if it must.
+        But what was left alone for its failures, and is refused now, is tried as rarely as anything refused. The row is read
+        with every task, so it keeps few: the one that is shut longest goes, and is shut again if it must.
         """
-        if name in self.shut:
+        shut = shut_now(why, now)
+        if name in self.shut and (self.shut[name].is_refused or not shut.is_refused):
             return self
-        kept = sorted(self.shut, key=lambda one: self.shut[one].since)[-(_MOST_SHUT - 1) :]
-        return self._changed(shut={**{one: self.shut[one] for one in kept}, name: shut_now(name, why, now)})
+        others = sorted((one for one in self.shut if one != name), key=self._worth_keeping)
+        return self._changed(shut={**{one: self.shut[one] for one in others[-(_MOST_SHUT - 1) :]}, name: shut})
+
+    def denied(self, name: str, why: str, *, now: float, good_at: float) -> Self:
+        """The upstream refuses the key for this model. Where it refused another one too, and has taken nothing since `good_at`,
+        it is the key, and the account is paused.
+        """
+        after = self.shut_off(name, why, now=now)
+        if after is self:
+            return self
+        model = _model_in(name)
+        others = [one for at, one in self.shut.items() if at != ACCOUNT and one.is_refused and _model_in(at) != model]
+        return after.shut_off(ACCOUNT, why, now=now) if any(one.since >= good_at for one in others) else after
 
     def opened(self, *names: str) -> Self:
         """They answer again. What is open stays as it is."""
         left = {name: one for name, one in self.shut.items() if name not in names}
         return self if len(left) == len(self.shut) else self._changed(shut=left)
 
-    def _shut_for(self, model: str) -> Mapping[str, Shut]:
-        return {name: self.shut[name] for name in (ACCOUNT, model) if name in self.shut}
+    def _worth_keeping(self, name: str) -> tuple[bool, bool, float]:
+        return name == ACCOUNT, parts_of(name)[1] is None, self.shut[name].since
 
-    def _probed(self, key: str, model: str, *, now: float, at: float) -> Mapping[str, Shut]:
-        probed = {name: one.probed(key, now=now, at=at, pause=name == ACCOUNT) for name, one in self._shut_for(model).items()}
+    def _shut_for(self, names: Sequence[str]) -> Mapping[str, Shut]:
+        return {name: self.shut[name] for name in (ACCOUNT, *names) if name in self.shut}
+
+    def _probed(self, key: str, names: Sequence[str], *, now: float, at: float) -> Mapping[str, Shut]:
+        probed = {name: one.probed(key, now=now, at=at) for name, one in self._shut_for(names).items()}
         return {**self.shut, **probed}
+
+    def _unprobed(self, key: str, now: float) -> Self:
+        """Without `key` as a probe: it does not go, for the sake of a model, and another task may try the account."""
+        left = {name: one.unprobed(key, now=now) if key in self.holders else one for name, one in self.shut.items()}
+        return self if left == self.shut else self._changed(shut=left)
 
     # -- requests -----------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """The upstreams' accounts, tended once a minute, and one line for each that has something to tell."""
 
+from darkroom.domain.breaker import in_words
 from darkroom.errors import StoreError
 from darkroom.observe import count, gauge, say, tell_unforeseen
 from darkroom.usecases.tend_account import Tended, tend_account
@@ -41,6 +42,6 @@ def _tell(tended: Tended, now: float) -> None:
         requests=account.used(now, limits),
         requests_limit=account.rate(now, limits),
         freed=tended.freed,
-        shut=", ".join(name or "all" for name in account.shut),
+        shut=", ".join(in_words(name) for name in account.shut),
         paused_s=round(max(0.0, account.not_before - now)),
     )

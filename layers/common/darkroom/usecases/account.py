@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from darkroom.domain.admission import Account, Limits, Slot, Waiter, behind
+from darkroom.domain.breaker import ACCOUNT
 from darkroom.domain.task import Task
 from darkroom.errors import AccountChanged, StorageUnavailable
 from darkroom.ports import SEEN_AT_ONCE, Accounts, Clock, Job, Queue
@@ -16,6 +17,9 @@ from darkroom.usecases.breaker import Memory
 
 _Outcome = TypeVar("_Outcome")
 _TRIES = 8
+
+MOST_COUNTED = 500
+"""A longer queue is counted no further."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +108,8 @@ def send_when(task_id: str, attempt: int, at: float, *, admission: Admission) ->
     return True
 
 
-def waiter_of(task: Task) -> Waiter:
-    return Waiter(owner=task.owner, task_id=task.id, attempt=task.attempt)
+def waiter_of(task: Task, *, refused_at: float = 0.0) -> Waiter:
+    return Waiter(owner=task.owner, task_id=task.id, attempt=task.attempt, refused_at=refused_at)
 
 
 def _promoted(
@@ -114,7 +118,9 @@ def _promoted(
     served: list[tuple[Waiter, Slot]] = []
     if not first or account.free(now, limits) <= 0:
         return account, served
-    for waiter in _in_turn(account.turn, first, limits, admission):
+    paused = ACCOUNT in account.shut
+    in_turn = _in_turn(account.turn, first, limits, admission)
+    for waiter in (_next_probe(account, first, limits, admission),) if paused else in_turn:
         account, slot = account.ask(waiter.key, now=now, limits=limits, turn=waiter.owner)
         if not isinstance(slot, Slot):
             break
@@ -122,6 +128,15 @@ def _promoted(
         if account.free(now, limits) <= 0:
             break
     return account, served
+
+
+def _next_probe(account: Account, first: Sequence[Waiter], limits: Limits, admission: Admission) -> Waiter:
+    """Who tries whether the paused account is back: in turn, one that was not refused yet; else the one refused longest ago."""
+    waiting = first if len(first) < SEEN_AT_ONCE else admission.accounts.waiters(limits.account, limit=MOST_COUNTED)
+    untried = [one for one in waiting if not one.refused_at]
+    if not untried:
+        return min(waiting, key=lambda one: one.refused_at)
+    return next((one for one in untried if one.place > behind(account.turn)), untried[0])
 
 
 def _in_turn(turn: str, first: Sequence[Waiter], limits: Limits, admission: Admission) -> Iterator[Waiter]:

@@ -8,9 +8,9 @@ gets through serves everybody who waits in one write.
 """
 
 from darkroom.domain.admission import Account, Limits, Parked, Slot, is_late
-from darkroom.domain.breaker import name_of
+from darkroom.domain.breaker import ACCOUNT, names_of
 from darkroom.domain.task import IN_FLIGHT, NOT_SENT, SENDING, Phase, Task
-from darkroom.errors import StoreError, UpstreamError, UpstreamRefused
+from darkroom.errors import About, StoreError, UpstreamError, UpstreamRefused
 from darkroom.usecases.account import Admission, change_account, give_slot, send_when, serve, waiter_of
 from darkroom.usecases.shut_off import pause, when_shut
 
@@ -19,32 +19,39 @@ _EARLY_S = 0.5
 _CROWDED_S = 2.0
 _YOUNG_S = 60.0
 _TOO_MANY = 429
-_ACCOUNT_REFUSED = frozenset({401, 402})
+_FORBIDDEN = 403
 
 
 def take_slot(task: Task, *, admission: Admission, consistent: bool = False) -> Slot | Parked | None:
-    """A slot for a task that is about to be sent; None: it has to wait in the queue. Asking again changes nothing."""
+    """A slot for a task that is about to be sent; None: it has to wait in the queue. Asking again changes nothing.
+
+    A paused account is tried by those who wait for it; where nobody does, by this task.
+    """
     limits = admission.limits_of(task.upstream)
 
     def ask(account: Account) -> tuple[Account, Slot | Parked | None]:
-        return account.ask(task.submission_key, now=admission.clock(), limits=limits, model=name_of(task))
+        return account.ask(task.submission_key, now=admission.clock(), limits=limits, turn=turn, names=names_of(task))
 
     try:
+        paused = ACCOUNT in admission.memory.shut(limits.account)
+        turn = task.owner if paused and not admission.accounts.see(limits.account)[1] else None
         return change_account(limits.account, ask, admission, tries=_FEW_TRIES, consistent=consistent)
     except StoreError:
         # Too crowded, or away for a moment: nothing is lost by waiting.
         return None
 
 
-def join_queue(task: Task, *, admission: Admission) -> None:
+def join_queue(task: Task, *, admission: Admission, refused: bool = False) -> None:
     """Let a task wait whose row says so, and look at the account once more: a slot may have come free meanwhile.
+
+    `refused`: it tried whether its paused account is back; the others try before it does so again.
 
     Where nobody could look, the task calls itself a little later, in its first minute: in an account with room nobody else may do
     it. After that the tending does, every minute, and its own next look: a table that stays away must not fill the queue.
     """
     limits = admission.limits_of(task.upstream)
     try:
-        admission.accounts.wait(limits.account, waiter_of(task))
+        admission.accounts.wait(limits.account, waiter_of(task, refused_at=admission.clock() if refused else 0.0))
     except StoreError:
         return
     try:
@@ -136,15 +143,24 @@ def put_back(task: Task, error: UpstreamError, *, admission: Admission) -> None:
         hand_on(task, admission=admission)
 
 
-def heed(task: Task, error: UpstreamError, *, admission: Admission) -> None:
-    """What an answer about a task says of its account: 429 puts it off, 401 and 402 pause it. The task keeps its slot.
+def put_behind(task: Task, *, admission: Admission) -> None:
+    """The upstream refused the probe `task`, whose slot was given back, as it refused those before it: others try first now.
 
-    A 403 may be about this task alone: it was made under another account's key.
+    The row of one whose model is shut says when it asks again; it does not stand in the queue.
     """
-    if error.status == _TOO_MANY:
-        _heed(task.upstream, error, admission, gives_back=None)
-    elif isinstance(error, UpstreamRefused) and error.status in _ACCOUNT_REFUSED:
+    if when_shut(task, admission=admission) is None:
+        join_queue(task, admission=admission, refused=True)
+
+
+def heed(task: Task, error: UpstreamError, *, admission: Admission) -> None:
+    """What an answer about a task says of its account: 429 puts it off, a refused key or credit pauses it.
+
+    The task keeps its slot. A 403 may be about this task alone: it was made under another account's key.
+    """
+    if isinstance(error, UpstreamRefused) and error.about is About.ACCOUNT and error.status not in (None, _FORBIDDEN):
         pause(task, error.reason, admission=admission)
+    elif error.status == _TOO_MANY:
+        _heed(task.upstream, error, admission, gives_back=None)
 
 
 def may_ask(limits: Limits, wanted: int = 1, *, admission: Admission) -> int:

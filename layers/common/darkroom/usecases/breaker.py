@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from darkroom.domain.admission import Account
-from darkroom.domain.breaker import ACCOUNT, WINDOW_S, Shut, is_too_bad
+from darkroom.domain.breaker import ACCOUNT, WINDOW_S, Outcome, Shut, Trouble, trouble_of
 
 _MOST_OUTCOMES = 500
 _MOST_NAMES = 200
@@ -14,7 +14,7 @@ _MOST_NAMES = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turned:
-    """Something was shut, or opened again: `name` is an upstream's model, or "" for the whole account."""
+    """Something was shut, or opened again: `name` is an upstream's model, also with an owner, or "" for the whole account."""
 
     account: str
     name: str
@@ -38,7 +38,8 @@ class Memory:
 
     def __init__(self, tell: Tell = tell_nobody) -> None:
         self.tell = tell
-        self._outcomes: dict[str, deque[tuple[float, bool]]] = {}
+        self._outcomes: dict[str, deque[Outcome]] = {}
+        self._good_at: dict[str, float] = {}
         self._seen: dict[str, Account] = {}
         self._lock = threading.Lock()
 
@@ -54,25 +55,39 @@ class Memory:
         """What was shut when the account's row was last seen."""
         return seen.shut if (seen := self.seen(account)) else {}
 
-    def answered(self, name: str, now: float) -> None:
+    def took(self, account: str, now: float) -> None:
+        """The upstream took a request, or said what is wrong with it: the account is in order."""
+        self._good_at[account] = now
+
+    def good_at(self, account: str) -> float:
+        """When the upstream last took a request of this environment's; 0: never."""
+        return self._good_at.get(account, 0.0)
+
+    def answered(self, name: str, owner: str, now: float) -> None:
         """The model did what it should, or said why not."""
-        self._count(name, now, failed=False)
+        self._count(name, Outcome(at=now, owner=owner))
 
-    def failed(self, name: str, now: float) -> bool:
-        """The model did not answer, or cannot be had; True: it has failed so often that it should be left alone."""
-        return self._count(name, now, failed=True)
+    def failed(self, name: str, owner: str, request: str, now: float) -> Trouble | None:
+        """The model did not answer, or cannot be had: for whom it has failed so often that it should be left alone.
 
-    def forget(self, name: str) -> None:
-        """It was shut or opened: what it answered before says nothing any more."""
+        `request` tells requests apart.
+        """
+        return trouble_of(self._count(name, Outcome(at=now, owner=owner, request=request)), owner)
+
+    def forget(self, name: str, owner: str | None = None) -> None:
+        """It was shut or opened, for everybody or for one owner: what it answered before says nothing any more."""
         with self._lock:
-            self._outcomes.pop(name, None)
+            counted = self._outcomes.pop(name, None)
+            if counted and owner is not None:
+                self._outcomes[name] = deque((one for one in counted if one.owner != owner), maxlen=_MOST_OUTCOMES)
 
-    def _count(self, name: str, now: float, *, failed: bool) -> bool:
+    def _count(self, name: str, outcome: Outcome) -> list[Outcome]:
+        """What the model answered within the window, with this."""
         with self._lock:
             if name not in self._outcomes and len(self._outcomes) >= _MOST_NAMES:
                 self._outcomes.pop(next(iter(self._outcomes)))
             counted = self._outcomes.setdefault(name, deque(maxlen=_MOST_OUTCOMES))
-            counted.append((now, failed))
-            while counted[0][0] <= now - WINDOW_S:
+            counted.append(outcome)
+            while counted[0].at <= outcome.at - WINDOW_S:
                 counted.popleft()
-            return failed and is_too_bad([one for _, one in counted])
+            return list(counted)

@@ -16,6 +16,11 @@ def ask_again_at(parked: Parked, admission: Admission) -> float:
     return parked.until + admission.jitter() * _SPREAD_S
 
 
+def ask_behind_them_at(parked: Parked, admission: Admission) -> float:
+    """When it asks again after it tried in vain: behind the others that wait for the model."""
+    return ask_again_at(parked, admission) + _SPREAD_S
+
+
 def park_task(task: Task, parked: Parked, *, admission: Admission, tasks: Tasks) -> Task:
     """The task, which is in nobody's way any more, with its new time or its next attempt; a later `attempt` is being sent.
 

@@ -1,32 +1,39 @@
 """Shut a model that fails, pause an account that is refused, and open either again."""
 
+import json
+
 from darkroom.domain.admission import Account, Limits, Parked
-from darkroom.domain.breaker import ACCOUNT, name_of
-from darkroom.domain.task import Task, TaskError
-from darkroom.errors import StoreError
+from darkroom.domain.breaker import ACCOUNT, Trouble, name_for, name_of, names_of, parts_of
+from darkroom.domain.task import Request, Task, TaskError
+from darkroom.errors import About, StoreError, UpstreamRefused
 from darkroom.usecases.account import Admission, change_account, serve
 from darkroom.usecases.breaker import Turned
 
 
 def when_shut(task: Task, *, admission: Admission) -> Parked | None:
     """When a task may ask again whose model is known here to be shut; None: it is open."""
-    shut = admission.memory.shut(admission.limits_of(task.upstream).account).get(name_of(task))
-    return Parked(until=shut.probe_at) if shut else None
+    shut = admission.memory.shut(admission.limits_of(task.upstream).account)
+    until = max((shut[name].probe_at for name in names_of(task) if name in shut), default=None)
+    return None if until is None else Parked(until=until)
 
 
-def note_failure(task: Task, why: str, *, admission: Admission) -> None:
-    """The model did not answer, or cannot be had. After enough of that it is shut; where the row cannot be written, it is not."""
-    name, now = name_of(task), admission.clock()
-    if admission.memory.failed(name, now):
-        admission.memory.forget(name)
-        _shut_off(task, name, why, admission)
+def note_failure(task: Task, why: str, *, request: Request | None, admission: Admission) -> None:
+    """The model did not answer, or cannot be had. After enough of that it is shut; where the row cannot be written, it is not.
+
+    `request` is the task's, where it is known: without it each task counts as a request of its own.
+    """
+    name, asked = name_of(task), task.id if request is None else json.dumps(request.input, sort_keys=True, default=str)
+    trouble = admission.memory.failed(name, task.owner, str(hash(asked)), admission.clock())
+    if trouble is not None:
+        _shut_off(task, name if trouble is Trouble.EVERYBODY else name_for(task), why, admission)
 
 
 def note_answer(task: Task, *, admission: Admission) -> None:
     """The model answered: what is shut here is open again, and whoever waits is served."""
-    name, limits = name_of(task), admission.limits_of(task.upstream)
-    admission.memory.answered(name, admission.clock())
-    known = admission.memory.shut(limits.account).keys() & {ACCOUNT, name}
+    limits, now = admission.limits_of(task.upstream), admission.clock()
+    admission.memory.answered(name_of(task), task.owner, now)
+    admission.memory.took(limits.account, now)
+    known = admission.memory.shut(limits.account).keys() & {ACCOUNT, *names_of(task)}
     if known:
         open_again(limits, tuple(sorted(known)), admission=admission)
 
@@ -34,13 +41,34 @@ def note_answer(task: Task, *, admission: Admission) -> None:
 def note_end(task: Task, error: TaskError | None, *, admission: Admission) -> None:
     """A generation came to its end: one that failed because the model cannot be had is a failure of the model's."""
     if error is not None and error.code == "model_unavailable":
-        note_failure(task, error.code, admission=admission)
+        note_failure(task, error.code, request=task.request, admission=admission)
     else:
-        admission.memory.answered(name_of(task), admission.clock())
+        admission.memory.answered(name_of(task), task.owner, admission.clock())
+
+
+def note_refusal(task: Task, error: UpstreamRefused, *, admission: Admission) -> bool:
+    """The upstream refuses its key or credit: nobody but a probe is sent there, or only to this model. True: so it was before."""
+    if error.about is About.ACCOUNT:
+        return pause(task, error.reason, admission=admission)
+    limits = admission.limits_of(task.upstream)
+    name, good_at = name_of(task), admission.memory.good_at(limits.account)
+
+    def deny(found: Account) -> tuple[Account, tuple[str, ...] | None]:
+        after = found.denied(name, error.reason, now=admission.clock(), good_at=good_at)
+        return after, None if after is found else tuple(
+            one for one in (name, ACCOUNT) if one not in found.shut and one in after.shut
+        )
+
+    try:
+        newly = change_account(limits.account, deny, admission, consistent=True)
+    except StoreError:
+        return False
+    _turned(limits.account, newly or (), error.reason, admission, shut=True)
+    return newly is None
 
 
 def pause(task: Task, why: str, *, admission: Admission) -> bool:
-    """The upstream refuses the account (401, 402, 403): nobody but a probe is sent there. True: it was paused already."""
+    """The upstream refuses the account: nobody but a probe is sent there. True: it was paused already."""
     limits = admission.limits_of(task.upstream)
     was_paused = ACCOUNT in admission.memory.shut(limits.account)
     return was_paused or not _shut_off(task, ACCOUNT, why, admission)
@@ -80,5 +108,5 @@ def _shut_off(task: Task, name: str, why: str, admission: Admission) -> bool:
 
 def _turned(account: str, names: tuple[str, ...], why: str, admission: Admission, *, shut: bool) -> None:
     for name in names:
-        admission.memory.forget(name)
+        admission.memory.forget(*parts_of(name))
         admission.memory.tell(Turned(account=account, name=name, shut=shut, why=why))

@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 
 from darkroom.domain.again import after_failure
 from darkroom.domain.attempts import Alternative, Begun
+from darkroom.domain.breaker import REFUSALS
 from darkroom.domain.news import News
 from darkroom.domain.task import MOVES, OPEN, SENDING, Phase, Request, Task, TaskError, Timing
 from darkroom.errors import (
+    About,
     NotAsked,
     OutcomeUnknown,
     StorageUnavailable,
@@ -18,15 +20,14 @@ from darkroom.errors import (
 )
 from darkroom.ports import Accepted, Clock, Promises, Tasks, Upstream
 from darkroom.usecases.account import Admission
-from darkroom.usecases.admit_task import hand_on, heed, join_queue, put_back, uses_slot
+from darkroom.usecases.admit_task import hand_on, heed, put_back, put_behind, uses_slot
 from darkroom.usecases.keep_evidence import keep_evidence
-from darkroom.usecases.park_task import ask_again_at
-from darkroom.usecases.shut_off import note_answer, note_failure, pause, when_shut
+from darkroom.usecases.park_task import ask_behind_them_at
+from darkroom.usecases.shut_off import note_answer, note_failure, note_refusal, when_shut
 
 _TRIES = 3
 _FIRST_BACKOFF_S = 5.0
 _TOO_MANY = 429
-_ACCOUNT_TROUBLE = frozenset({"upstream_auth", "upstream_quota"})
 _TAKEN_BEFORE = "submission_outcome_unknown"
 """Why an adapter refuses a request whose key was used before."""
 
@@ -87,23 +88,23 @@ def submit_task(
         accepted = upstream.submit(request.body, key=task.submission_key, timeout_s=timeout_s)
     except UpstreamUnavailable as error:
         if error.status != _TOO_MANY and not isinstance(error, NotAsked):
-            note_failure(task, "upstream_unavailable", admission=admission)
+            note_failure(task, "upstream_unavailable", request=request, admission=admission)
         after = _unavailable(post, error, jitter=jitter, timing=timing)
         _give_way(task, after, error, admission)
         return post.over(after)
     except UpstreamRefused as error:
-        refused = _refused(post, error, paused=_heed_refusal(task, error, admission), timing=timing)
+        refused = _refused(post, error, shut_before=_heed_refusal(task, error, request, admission), timing=timing)
         if refused.again or refused.task.phase is Phase.WAITING or not uses_slot(refused.task):
             hand_on(task, admission=admission)
         if refused.task.phase is Phase.WAITING:
-            join_queue(refused.task, admission=admission)
+            put_behind(refused.task, admission=admission)
         return refused
     except OutcomeUnknown as error:
-        note_failure(task, "no_clear_answer", admission=admission)
+        note_failure(task, "no_clear_answer", request=request, admission=admission)
         return Submission(task=_unknown(post, error))
     except Exception as error:
         # It may have been raised by the answer: the request may have been taken.
-        note_failure(task, "no_clear_answer", admission=admission)
+        note_failure(task, "no_clear_answer", request=request, admission=admission)
         return Submission(task=_unknown(post, OutcomeUnknown("the answer could not be read")), unforeseen=error)
     note_answer(task, admission=admission)
     if accepted.news is not None:
@@ -112,12 +113,12 @@ def submit_task(
     return Submission(task=after, not_replayed=maybe_sent and not accepted.replayed)
 
 
-def _heed_refusal(task: Task, error: UpstreamRefused, admission: Admission) -> bool:
-    """What a refusal says of the upstream; whether it is about the account, which was paused for it already."""
-    if error.reason in _ACCOUNT_TROUBLE:
-        return pause(task, error.reason, admission=admission)
+def _heed_refusal(task: Task, error: UpstreamRefused, request: Request, admission: Admission) -> bool:
+    """What a refusal says of the upstream; whether it is about the account or the model, which was shut for it already."""
+    if error.reason in REFUSALS:
+        return note_refusal(task, error, admission=admission)
     if error.reason == "model_unavailable":
-        note_failure(task, error.reason, admission=admission)
+        note_failure(task, error.reason, request=request, admission=admission)
     else:
         note_answer(task, admission=admission)
     return False
@@ -185,7 +186,7 @@ def _unavailable(post: _Post, error: UpstreamUnavailable, *, jitter: Callable[[]
     # Never earlier than the upstream asks; a little later, so that a crowd does not return at once.
     until = post.clock() + (error.retry_after if error.retry_after is not None else backoff) * (1 + 0.2 * jitter())
     if parked := when_shut(post.task, admission=post.admission):
-        until = max(until, ask_again_at(parked, post.admission))
+        until = max(until, ask_behind_them_at(parked, post.admission))
     doubtful = _doubtful(post, error)
 
     def change(current: Task) -> Task | None:
@@ -242,7 +243,7 @@ def _unknown(post: _Post, error: OutcomeUnknown) -> Task:
     return after
 
 
-def _refused(post: _Post, error: UpstreamRefused, *, paused: bool, timing: Timing) -> Submission:
+def _refused(post: _Post, error: UpstreamRefused, *, shut_before: bool, timing: Timing) -> Submission:
     # A gateway may look at a request before it looks at its key: whatever it says to a repeat, the first request may be at work.
     # That the key belongs to other bytes even proves that one was taken.
     says_nothing = post.maybe_sent or error.reason == _TAKEN_BEFORE
@@ -256,20 +257,22 @@ def _refused(post: _Post, error: UpstreamRefused, *, paused: bool, timing: Timin
         upstream_message=error.message,
         upstream_request_id=error.request_id,
     )
+    parked = when_shut(post.task, admission=post.admission)
+    until = ask_behind_them_at(parked, post.admission) if parked else post.clock() + timing.waiting_check_s
 
     def change(current: Task) -> Task | None:
         in_doubt = says_nothing or post.is_repeated(current)
-        if paused and not in_doubt:
-            # It tried whether the account is back, and did no work: it waits on with the others.
-            return _later(current, post.clock() + timing.waiting_check_s, post.clock())
-        return doubtful(current) if in_doubt else _failed(post, current, reason, timing.first_check_s)
+        # Another model helps where this one cannot be had, and nowhere else.
+        instead = post.instead if error.about is About.MODEL else None
+        if shut_before and instead is None and not in_doubt:
+            # It tried whether the account or the model is back, and did no work: it waits on with the others.
+            return _later(current, until, post.clock())
+        return doubtful(current) if in_doubt else _failed(post, current, reason, instead, timing.first_check_s)
 
     return post.over(post.record(change), refused=error.reason)
 
 
-def _failed(post: _Post, current: Task, reason: TaskError, wait_s: float) -> Task | None:
+def _failed(post: _Post, current: Task, reason: TaskError, instead: Alternative | None, wait_s: float) -> Task | None:
     if current.phase not in SENDING:
         return None
-    # Another model helps where this one cannot be had, and nowhere else.
-    instead = post.instead if reason.code == "model_unavailable" else None
     return after_failure(current, reason, now=post.clock(), by="create", instead=instead, wait_s=wait_s)

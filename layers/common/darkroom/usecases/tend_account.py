@@ -7,7 +7,7 @@ from darkroom.domain.admission import Account, Limits
 from darkroom.domain.task import NOT_SENT, TAIL_S, Task
 from darkroom.errors import StoreError
 from darkroom.ports import SEEN_AT_ONCE, Tasks
-from darkroom.usecases.account import Admission, send_when, serve
+from darkroom.usecases.account import MOST_COUNTED, Admission, send_when, serve
 from darkroom.usecases.admit_task import uses_slot
 
 SETTLED_S = 60.0
@@ -15,9 +15,6 @@ SETTLED_S = 60.0
 
 ROW_S = 1.0
 """Writing a row takes less: between the slot that is taken for a task and the task's row."""
-
-MOST_COUNTED = 500
-"""A longer queue is counted no further."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from darkroom.catalogue.faults import pointer
+from darkroom.domain.breaker import parts_of
 from darkroom.ports import ApiKey
 from darkroom.usecases.make_key import make_key
 from darkroom.usecases.shut_off import open_again
@@ -112,8 +113,14 @@ def _account(seen: Tended, now: float) -> dict[str, Any]:
         "requests_configured": limits.per_minute,
         "not_before": rfc3339(account.not_before if account.not_before > now else None),
         "shut": [
-            {"model": name or None, "since": rfc3339(one.since), "why": one.why, "probe_at": rfc3339(one.probe_at)}
-            for name, one in account.shut.items()
+            {
+                "model": model or None,
+                "owner": owner,
+                "since": rfc3339(one.since),
+                "why": one.why,
+                "probe_at": rfc3339(one.probe_at),
+            }
+            for (model, owner), one in ((parts_of(name), one) for name, one in account.shut.items())
         ],
     }
 

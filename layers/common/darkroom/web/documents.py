@@ -294,6 +294,8 @@ class ShutOff(Document):
 
     model: str | None
     """As upstream/model; null: the whole account is paused, because the upstream refuses its key or credit."""
+    owner: str | None
+    """For whom alone it is left alone, since it failed only for them; null: for everybody."""
     since: Time
     why: str
     """As a task's error code says it, or no_clear_answer."""
