@@ -1,6 +1,7 @@
 """What every keeper of upstream accounts promises: one row that changes by turns, and a queue in order."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -187,6 +188,22 @@ def test_joining_and_leaving_twice_changes_nothing(accounts: Accounts) -> None:
 
     assert once == [a_waiter(1), a_waiter(2)]
     assert list(accounts.waiters("hiapi", limit=9)) == [a_waiter(2)]
+
+
+def test_who_was_refused_stands_in_its_old_place_and_stays_marked_when_it_joins_again(accounts: Accounts) -> None:
+    one, two = a_waiter(1), a_waiter(2)
+    for waiter in (one, two, replace(one, refused_at=BIRTH + 0.5), one):
+        accounts.wait("hiapi", waiter)
+    marked = list(accounts.waiters("hiapi", limit=9))
+
+    accounts.wait("hiapi", replace(one, refused_at=BIRTH + 1))
+    accounts.wait("hiapi", two)
+    again = list(accounts.waiters("hiapi", limit=9))
+    accounts.leave("hiapi", one)
+
+    assert marked == [replace(one, refused_at=BIRTH + 0.5), two]
+    assert again == [replace(one, refused_at=BIRTH + 1), two]
+    assert list(accounts.waiters("hiapi", limit=9)) == [two]
 
 
 def test_a_time_is_never_rounded_down(accounts: Accounts) -> None:
