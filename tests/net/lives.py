@@ -16,7 +16,7 @@ from darkroom.errors import (
     UpstreamRefused,
     UpstreamUnavailable,
 )
-from darkroom.ports import Accepted, Heard, Job
+from darkroom.ports import Accepted, Evidence, Heard, Job
 from tests.functions.api.client import poster
 from tests.net.stage import ONE_MODEL, SYNCHRONOUS_MODEL, Life, Seen, Stage, failure, live, progress, success
 from tests.support.gateway import PNG
@@ -196,15 +196,19 @@ def _bytes_that_never_come(stage: Stage) -> None:
 
 
 def _the_next_model(stage: Stage) -> None:
-    """The preset's model is busy; the next one is sent by the worker, fails for nothing, and is tried again."""
+    """The preset's model is busy; the next one is sent by the worker, fails for nothing, and is tried again.
+
+    What failed for nothing has a picture after all.
+    """
     stage.gateway.submits = [TOO_MANY]
     task = stage.create(poster(user="u_1"))
     stage.tick(6)
     stage.work()
-    task = stage.now(task)
+    task = over = stage.now(task)
     stage.call_back(task, failure(task, passing=True))
     stage.tick(6)
     stage.work()
+    stage.call_back(over, success(over, stage=stage))
     task = stage.now(task)
     stage.call_back(task, success(task, stage=stage))
 
@@ -238,6 +242,13 @@ def _answers_that_are_no(stage: Stage) -> None:
         ended = replace(failure(task, passing=passing), by="create", upstream_task_id=None)
         stage.synchronous.submits = [Accepted(upstream_task_id="", news=ended)]
         stage.work()
+
+
+def _an_answer_that_is_kept_whole(stage: Stage) -> None:
+    """No use case keeps more of an answer yet than its evidence; the row can name where it is."""
+    task = stage.create(ONE_MODEL)
+    kept = Evidence(body="{", at=stage.services.clock(), source="create", kept_as=f"answers/{task.id}/1")
+    stage.services.tasks.keep_evidence(task.id, kept)
 
 
 def _refused(stage: Stage) -> None:
@@ -395,6 +406,7 @@ LIVES: Mapping[str, tuple[Life, Mapping[str, Any]]] = {
     "a model that is down": (_a_model_that_is_down, {}),
     "an answer that is the end": (_an_answer_that_is_the_end, {}),
     "answers that are no": (_answers_that_are_no, {}),
+    "an answer that is kept whole": (_an_answer_that_is_kept_whole, {}),
     "refused": (_refused, {}),
     "a full account": (_a_full_account, {}),
     "waiting too long": (_waiting_too_long, {}),
