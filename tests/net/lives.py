@@ -300,9 +300,18 @@ def _a_slot_that_leaks(stage: Stage) -> None:
 
 
 def _a_model_that_is_shut(stage: Stage) -> None:
-    """It has failed four times in this minute, and does so once more; then a probe finds it well."""
-    for _ in range(4):
-        stage.services.admission.memory.failed("hiapi/gpt-image-2/text-to-image", stage.services.clock())
+    """It has failed two owners four times in this minute, and does so once more; then a probe finds it well."""
+    _fail_a_fifth_time(stage, "studio", "dev")
+
+
+def _a_model_that_is_shut_for_one_owner(stage: Stage) -> None:
+    """It has failed this owner alone."""
+    _fail_a_fifth_time(stage, "dev", "dev")
+
+
+def _fail_a_fifth_time(stage: Stage, *owners: str) -> None:
+    for number, owner in enumerate(owners * 2):
+        stage.services.admission.memory.failed("hiapi/gpt-image-2/text-to-image", owner, f"{number}", stage.services.clock())
     stage.gateway.submits = [DOWN]
     for body in (ONE_MODEL, ONE_MODEL, poster()):
         stage.create(body)
@@ -413,6 +422,7 @@ LIVES: Mapping[str, tuple[Life, Mapping[str, Any]]] = {
     "too many requests": (_too_many_requests, {}),
     "a slot that leaks": (_a_slot_that_leaks, {}),
     "a model that is shut": (_a_model_that_is_shut, {}),
+    "a model that is shut for one owner": (_a_model_that_is_shut_for_one_owner, {}),
     "an account that is paused": (_an_account_that_is_paused, {}),
     "services that are away": (_services_that_are_away, {}),
     "an upstream that is gone": (_an_upstream_that_is_gone, {}),
