@@ -31,6 +31,7 @@ REST = (
     "pipeline/test_up.py",
     "pipeline/test_uploads.py",
     "security/test_fuzzing.py",
+    "security/test_real_logs.py",
     "template/test_build.py",
     "template/test_checkov.py",
     "template/test_events.py",
