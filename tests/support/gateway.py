@@ -123,6 +123,7 @@ class Gateway:
     while_accepting: Callable[[Generation], None] | None = None
     while_looking: Callable[[], None] | None = None
     generate: Callable[[Generation], None] | None = None
+    answers: Callable[[News], News] = lambda news: news
 
     def freeze(self, *, model: str, route: str | None, input: Mapping[str, Any], callback_url: str | None) -> bytes:
         return json.dumps(
@@ -218,7 +219,7 @@ class Gateway:
             self.succeed(generation)
         if not generation.is_finished:
             raise OutcomeUnknown("no answer: ReadTimeout")
-        news = replace(generation.news(0, "create"), upstream_task_id=None)
+        news = self.answers(replace(generation.news(0, "create"), upstream_task_id=None))
         return Accepted(upstream_task_id="", request_id="req-1", news=news)
 
     def _bill(self, key: str, callback_url: str | None) -> Generation:

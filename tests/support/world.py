@@ -16,6 +16,7 @@ from darkroom.usecases.account import Admission
 from darkroom.usecases.allowance import Allowance
 from darkroom.usecases.cancel_task import Cancel, cancel_task
 from darkroom.usecases.create_task import Created, Order, create_task
+from darkroom.usecases.keep_unread import keep_unread
 from darkroom.usecases.look_at_task import Look, look_at_task
 from darkroom.usecases.prepare_request import prepare_request
 from darkroom.usecases.receive_callback import Received, receive_callback
@@ -189,6 +190,7 @@ class World:
             may_ask=Allowance(self.admission).may_ask,
             timing=self.timing,
             sleep=self.sleep,
+            keep_unread=lambda task, body: keep_unread(task, body, bucket=self.bucket),
             store=lambda task, resume: self.store(task, resume=resume, until=(task.lease_until or self.now) - 5),
         )
 

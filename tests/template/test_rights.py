@@ -1,5 +1,6 @@
 """Least privilege: each function may do exactly what it does, to exactly what it does it to."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -57,9 +58,9 @@ def test_no_role_has_a_wildcard_or_a_managed_policy(role: str) -> None:
         assert statement["Effect"] == "Allow"
         assert not any("*" in action for action in as_list(statement["Action"]))
         for resource in as_list(statement["Resource"]):
-            # Everything is named by reference to a resource of this stack; pictures and uploads have a prefix each in one bucket.
+            # Everything is named by reference to a resource of this stack; what lies in the bucket has a prefix for each kind.
             assert references(resource) & set(expanded()["Resources"])
-            assert "*" not in str(resource).replace("${Bucket.Arn}/images/*", "").replace("${Bucket.Arn}/uploads/*", "")
+            assert "*" not in re.sub(r"\$\{Bucket\.Arn\}/(?:images|uploads|unreadable)/\*", "", str(resource))
     assert "ManagedPolicyArns" not in ROLES[role]["Properties"]
 
 
@@ -98,7 +99,11 @@ def test_messages_are_taken_from_one_queue_only(role: str, queues: set[str]) -> 
 FOLDERS = {
     "ApiRole": {"images/*": {"s3:GetObject"}, "uploads/*": {"s3:GetObject", "s3:PutObject"}},
     "ReceiveCallbackRole": {"images/*": {"s3:GetObject", "s3:PutObject"}},
-    "WorkTasksRole": {"images/*": {"s3:GetObject", "s3:PutObject"}, "uploads/*": {"s3:GetObject"}},
+    "WorkTasksRole": {
+        "images/*": {"s3:GetObject", "s3:PutObject"},
+        "uploads/*": {"s3:GetObject"},
+        "unreadable/*": {"s3:PutObject"},
+    },
     "ReconcileTasksRole": {"uploads/*": {"s3:GetObject"}},
 }
 

@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
+from darkroom.adapters.rows import EVIDENCE_KEPT_S
 from darkroom.adapters.upstreams.registry import ADAPTERS, accounts, promised_limits
 from darkroom.domain import uploads
 from darkroom.edge.job_batch import RESERVE_S
 from darkroom.settings import Settings
+from darkroom.usecases import keep_unread
 from darkroom.usecases.look_at_task import ANSWER_GRACE_S
 from darkroom.usecases.work_job import KEEP_TRYING_S
 from darkroom.wiring import Services
@@ -55,7 +57,7 @@ def test_the_bucket_is_private_encrypted_and_owned_by_its_account() -> None:
 
 
 def test_the_bucket_drops_incomplete_uploads_and_old_pictures() -> None:
-    incomplete, images, _ = properties("Bucket")["LifecycleConfiguration"]["Rules"]
+    incomplete, images, *_ = properties("Bucket")["LifecycleConfiguration"]["Rules"]
 
     assert incomplete["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
     condition, rule, otherwise = images["Fn::If"]
@@ -69,12 +71,19 @@ def test_the_bucket_drops_incomplete_uploads_and_old_pictures() -> None:
 
 
 def test_an_upload_is_kept_until_no_task_can_need_it_and_no_longer() -> None:
-    *_, rule = properties("Bucket")["LifecycleConfiguration"]["Rules"]
+    *_, rule, _ = properties("Bucket")["LifecycleConfiguration"]["Rules"]
     waits = int(source()["Globals"]["Function"]["Environment"]["Variables"]["DARKROOM_MAX_WAIT_S"])
     repeated_for = source()["Parameters"]["TaskTimeoutSeconds"]["MaxValue"]
 
     assert (rule["Prefix"], rule["Status"]) == (uploads.FOLDER, "Enabled")
     assert rule["ExpirationInDays"] * 86_400 == uploads.USABLE_S + waits + repeated_for
+
+
+def test_an_answer_that_could_not_be_read_is_kept_as_long_as_other_evidence() -> None:
+    *_, rule = properties("Bucket")["LifecycleConfiguration"]["Rules"]
+
+    assert (rule["Prefix"], rule["Status"]) == (keep_unread.FOLDER, "Enabled")
+    assert rule["ExpirationInDays"] * 86_400 == EVIDENCE_KEPT_S
 
 
 def test_a_web_page_may_only_put_and_only_where_one_is_named() -> None:

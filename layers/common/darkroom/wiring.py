@@ -257,6 +257,12 @@ class Services:
             downloads=self.downloads,
         )
 
+    def keep_unread(self, task: "Task", body: bytes) -> str | None:
+        """Keep an answer that could not be read, and tell where."""
+        from darkroom.usecases.keep_unread import keep_unread
+
+        return keep_unread(task, body, bucket=self.bucket)
+
     def store(self, task: "Task", *, resume: bool, until: float) -> "Stored":
         """Bring a task's bytes home, at the latest until the Unix time `until`."""
         from darkroom.usecases.store_pictures import store_pictures

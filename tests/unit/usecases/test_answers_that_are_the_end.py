@@ -1,11 +1,12 @@
 """A synchronous upstream: one POST that takes minutes, whose answer is the end and is never to be had again."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from darkroom.domain.news import Says
-from darkroom.domain.task import Output, Phase
+from darkroom.domain.task import Output, Phase, TaskError
 from darkroom.errors import (
     DownloadInterrupted,
     OutcomeUnknown,
@@ -402,3 +403,71 @@ def test_a_generation_that_never_ends_is_an_unknown_outcome() -> None:
     worked = world.work(job)
 
     assert (worked.outcome, world.task(job.task_id).phase) == ("submitted", Phase.UNKNOWN)
+
+
+# -- what could not be read ------------------------------------------------------------------------------
+
+
+def unreadable(body: bytes = b"[odd]") -> OutcomeUnknown:
+    error = OutcomeUnknown("the answer names no image and no error", status=200, raw=body[:4096])
+    error.unread = body
+    return error
+
+
+def test_an_answer_that_nobody_can_read_is_kept_and_named_in_the_error() -> None:
+    world = World(promises=SYNCHRONOUS)
+    world.gateway.after_accepting = [unreadable()]
+    job = asked(world)
+
+    world.work(job)
+    world.live_on(600)
+
+    task, key = world.task(job.task_id), f"unreadable/{job.task_id}/1"
+    assert world.bucket.objects[key].content == b"[odd]"
+    assert task.error is not None
+    assert (task.error.code, task.error.charged) == ("submission_outcome_unknown", "unknown")
+    assert task.error.message.endswith(f"; its answer is kept in the bucket as {key}")
+
+
+def test_a_task_ends_also_where_its_answer_could_not_be_kept() -> None:
+    world = World(promises=SYNCHRONOUS)
+    world.gateway.after_accepting = [unreadable()]
+    job = asked(world)
+    world.hook = failing("bucket.replace", times=1)
+
+    world.work(job)
+    world.live_on(600)
+
+    error = world.task(job.task_id).error
+    assert error is not None
+    assert (error.code, "kept" in error.message) == ("submission_outcome_unknown", False)
+
+
+def test_an_answer_of_which_a_part_could_be_read_is_kept_beside_its_pictures() -> None:
+    world = World(promises=SYNCHRONOUS)
+    inside(world)
+    world.gateway.answers = lambda news: replace(news, missing=("output 2: its base64 is broken",), unread=b"[all]")
+    job = asked(world)
+
+    world.work(job)
+
+    task, key = world.task(job.task_id), f"unreadable/{job.task_id}/1"
+    assert (task.phase, len(task.images)) == (Phase.SUCCEEDED, 1)
+    assert task.missing == (f"the answer is kept in the bucket as {key}", "output 2: its base64 is broken")
+    assert world.bucket.objects[key].content == b"[all]"
+
+
+@pytest.mark.parametrize("fault", [None, TaskError(code="no_output", message="the upstream answered in words", charged="yes")])
+def test_a_success_without_a_picture_names_where_its_answer_lies(fault: TaskError | None) -> None:
+    world = World(promises=SYNCHRONOUS)
+    inside(world)
+    says = Says.FAILED if fault else Says.SUCCEEDED
+    world.gateway.answers = lambda news: replace(news, says=says, outputs=(), error=fault, unread=b"[all]")
+    job = asked(world)
+
+    world.work(job)
+
+    error = world.task(job.task_id).error
+    assert error is not None
+    assert (error.code, error.charged) == ("no_output", "yes")
+    assert error.message.endswith(f"; the answer is kept in the bucket as unreadable/{job.task_id}/1")

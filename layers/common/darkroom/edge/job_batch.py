@@ -74,6 +74,7 @@ def _work(record: Mapping[str, Any], services: Services, until: float) -> Worked
             may_ask=services.allowance().may_ask,
             timing=services.settings.timing,
             sleep=services.sleep,
+            keep_unread=services.keep_unread,
             store=lambda task, resume: services.store(task, resume=resume, until=_store_until(task, until)),
         )
     except (StoreError, ConfigurationError) as error:

@@ -20,6 +20,7 @@ from darkroom.usecases.admit_task import hand_on, may_send, uses_slot
 from darkroom.usecases.allowance import MayAsk
 from darkroom.usecases.begin_attempt import begin_attempt
 from darkroom.usecases.keep_evidence import keep_evidence
+from darkroom.usecases.keep_unread import unread_key
 from darkroom.usecases.leave_alone import leave_alone, left_alone_until
 from darkroom.usecases.park_task import park_task
 from darkroom.usecases.settle_task import Settled, settle_task
@@ -396,6 +397,7 @@ def _given_up(
     if task.phase in SENDING:
         code = "submission_outcome_unknown"
         message = "nobody knows whether the upstream accepted the request: look into its console before paying again"
+        message += _naming_what_is_kept(task, means.tasks)
     error = TaskError(
         code=code,
         message=f"{message}; {why}" if why else message,
@@ -403,6 +405,13 @@ def _given_up(
         upstream_request_id=request_id or task.upstream_request_id,
     )
     return task.expired(now, error, means.timing, not_before=not_before)
+
+
+def _naming_what_is_kept(task: Task, tasks: Tasks) -> str:
+    """Where the answer to the task's POST lies, if there was one that could not be read."""
+    evidence = tasks.evidence(task.id)
+    kept = evidence is not None and evidence.kept_as == unread_key(task)
+    return f"; its answer is kept in the bucket as {unread_key(task)}" if kept else ""
 
 
 def _end(task: Task, after: Task, means: _Means) -> Look:

@@ -22,6 +22,7 @@ from darkroom.ports import Accepted, Clock, Promises, Tasks, Upstream
 from darkroom.usecases.account import Admission
 from darkroom.usecases.admit_task import hand_on, heed, put_back, put_behind, uses_slot
 from darkroom.usecases.keep_evidence import keep_evidence
+from darkroom.usecases.keep_unread import KeepUnread, keep_nothing
 from darkroom.usecases.park_task import ask_behind_them_at
 from darkroom.usecases.shut_off import note_answer, note_failure, note_refusal, when_shut
 
@@ -67,12 +68,13 @@ def submit_task(
     timing: Timing,
     timeout_s: float,
     request: Request,
+    keep_unread: KeepUnread = keep_nothing,
 ) -> Submission:
     """POST once. `maybe_sent`: an earlier POST of this attempt may have arrived, so only a clear answer ends the doubt.
 
     The row is in phase submitting or submission_unknown and keeps its next look, so that a crash anywhere in
     here is found by the reconciler. The task holds a slot; it is given back where the answer is a no, for now or for ever.
-    `request` is the task's, prepared to be sent.
+    `request` is the task's, prepared to be sent. `keep_unread` keeps what an answer holds beyond what could be read.
     """
     post = _Post(
         task=task,
@@ -101,16 +103,27 @@ def submit_task(
         return refused
     except OutcomeUnknown as error:
         note_failure(task, "no_clear_answer", request=request, admission=admission)
-        return Submission(task=_unknown(post, error))
+        return Submission(task=_unknown(post, error, keep_unread))
     except Exception as error:
         # It may have been raised by the answer: the request may have been taken.
         note_failure(task, "no_clear_answer", request=request, admission=admission)
-        return Submission(task=_unknown(post, OutcomeUnknown("the answer could not be read")), unforeseen=error)
+        return Submission(task=_unknown(post, OutcomeUnknown("the answer could not be read"), keep_unread), unforeseen=error)
     note_answer(task, admission=admission)
     if accepted.news is not None:
-        return Submission(task=task, news=replace(accepted.news, attempt=task.attempt))
+        return Submission(task=task, news=_naming_what_is_kept(replace(accepted.news, attempt=task.attempt), task, keep_unread))
     after = post.record(lambda current: _submitted(current, accepted, clock()))
     return Submission(task=after, not_replayed=maybe_sent and not accepted.replayed)
+
+
+def _naming_what_is_kept(news: News, task: Task, keep_unread: KeepUnread) -> News:
+    """The news of an answer that could not be read in whole says where all of it lies."""
+    key = keep_unread(task, news.unread) if news.unread else None
+    if key is None:
+        return replace(news, unread=b"")
+    told = f"the answer is kept in the bucket as {key}"
+    if news.error is not None:
+        return replace(news, unread=b"", error=replace(news.error, message=f"{news.error.message}; {told}"))
+    return replace(news, unread=b"", missing=(told, *news.missing))
 
 
 def _heed_refusal(task: Task, error: UpstreamRefused, request: Request, admission: Admission) -> bool:
@@ -227,20 +240,20 @@ def _doubtful(post: _Post, error: UpstreamError) -> _Change:
     return change
 
 
-def _unknown(post: _Post, error: OutcomeUnknown) -> Task:
-    after = post.record(_doubtful(post, error))
+def _unknown(post: _Post, error: OutcomeUnknown, keep_unread: KeepUnread) -> Task:
     if error.raw and not post.promises.collapses_repeats:
-        # No repeat will ever bring a clearer answer: this is what a person has to judge by.
+        # No repeat will ever bring a clearer answer: this is what a person has to judge by. The next look names it.
         keep_evidence(
-            after.id,
+            post.task.id,
             error.raw,
             source="create",
             status=error.status,
             request_id=error.request_id,
             now=post.clock(),
             tasks=post.tasks,
+            kept_as=keep_unread(post.task, error.unread) if error.unread else None,
         )
-    return after
+    return post.record(_doubtful(post, error))
 
 
 def _refused(post: _Post, error: UpstreamRefused, *, shut_before: bool, timing: Timing) -> Submission:

@@ -24,6 +24,7 @@ from darkroom.usecases.admit_task import called_in_vain, hand_on, heed, may_send
 from darkroom.usecases.allowance import MayAsk
 from darkroom.usecases.begin_attempt import begin_attempt, have_it_sent
 from darkroom.usecases.keep_evidence import keep_evidence
+from darkroom.usecases.keep_unread import KeepUnread
 from darkroom.usecases.leave_alone import left_alone_until
 from darkroom.usecases.park_task import park_task
 from darkroom.usecases.settle_task import settle_task
@@ -68,10 +69,12 @@ def work_job(
     timing: Timing,
     sleep: Callable[[float], None],
     store: Callable[[Task, bool], Stored],
+    keep_unread: KeepUnread,
 ) -> Worked:
     """Do `job` once; a job that somebody else does, or that is done, is nothing to do.
 
-    `store(task, resume)` brings the bytes home within the caller's budget. Whatever is raised, the message comes back, and after
+    `store(task, resume)` brings the bytes home within the caller's budget; `keep_unread` keeps an answer that could not be read.
+    Whatever is raised, the message comes back, and after
     enough of that lies in the dead-letter queue. Until then others may have the slot of a task that could not be sent.
     """
     task = tasks.get(job.task_id)
@@ -93,6 +96,7 @@ def work_job(
             timing=timing,
             sleep=sleep,
             store=store,
+            keep_unread=keep_unread,
         )
     except StoreError:
         raise
@@ -119,6 +123,7 @@ def _work(
     timing: Timing,
     sleep: Callable[[float], None],
     store: Callable[[Task, bool], Stored],
+    keep_unread: KeepUnread,
 ) -> Worked:
     upstream = upstream_of(task.upstream)
     if job.do == "store":
@@ -146,6 +151,7 @@ def _work(
         timing=timing,
         sleep=sleep,
         store=store,
+        keep_unread=keep_unread,
     )
 
 
@@ -163,6 +169,7 @@ def _submit_now(
     timing: Timing,
     sleep: Callable[[float], None],
     store: Callable[[Task, bool], Stored],
+    keep_unread: KeepUnread,
 ) -> Worked:
     if task.phase not in NOT_SENT:
         called_in_vain(task, admission=admission)
@@ -191,6 +198,7 @@ def _submit_now(
         timing=timing,
         timeout_s=upstream.promises.answers_within_s,
         request=request,
+        keep_unread=keep_unread,
     )
     if sent.news is None:
         if sent.sends_on:
