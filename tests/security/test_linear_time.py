@@ -8,17 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.security.linear import catalogue, squares, web
+from tests.security.linear import catalogue, domain, squares, web
 from tests.support.instructions import KIB, Counted, count
 from tests.support.sampling import LONG
 
-AREAS = {"web": web.WORKS, "catalogue": catalogue.WORKS}
+AREAS = {"web": web.WORKS, "catalogue": catalogue.WORKS, "domain": domain.WORKS}
 TINY, SMALL, FULL, ANSWER = ((size, 2 * size, 4 * size) for size in (KIB // 4, 4 * KIB, 64 * KIB, 256 * KIB))
 SAMPLE = (
     "body: a name given twice",
     "body: many names",
     "body: escapes",
     "Prefer: escapes",
+    "redact: addresses in queries",
+    "address: marks, turned",
     "input of Nano-Banana-Pro, default: wrong image_input",
     "input: unknown fields of a preset",
     "images: too many of its own",

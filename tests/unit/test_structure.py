@@ -101,3 +101,12 @@ def test_no_test_fakes_with_mock() -> None:
     guilty = [path for path in (ROOT / "tests").rglob("*.py") if "unittest.mock" in imported(path) or "mock" in imported(path)]
 
     assert guilty == []
+
+
+def test_an_address_that_somebody_else_wrote_is_taken_apart_in_one_place() -> None:
+    taking = {
+        str(path.relative_to(PACKAGE)) for path in modules() if "urlsplit" in path.read_text() or "urlparse" in path.read_text()
+    }
+
+    # What settings hold the deployer wrote.
+    assert taking == {"domain/addresses.py", "settings.py"}

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from typing import Self
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, urljoin
+
+from darkroom.domain.addresses import split_address
 
 _PORTS = {"http": 80, "https": 443}
 _KEPT = "%!$&'()*+,;=:@/?#[]"
@@ -24,10 +26,10 @@ class WebAddress:
     @classmethod
     def of(cls, text: str, base: Self | None = None) -> Self:
         """`text`, seen from `base` when it is a redirect's; raises ValueError when it is no address at all."""
-        parts = urlsplit(text)
+        parts = split_address(text)
         if base and not (parts.scheme and parts.netloc):
             text = urljoin(str(base), text)
-            parts = urlsplit(text)
+            parts = split_address(text)
         scheme = parts.scheme
         port = parts.port
         path = quote(parts.path, safe=_KEPT, errors="surrogatepass") or "/"

@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import urlsplit
 
 from darkroom.catalogue.faults import Fault, pointer
 from darkroom.catalogue.limits import most_entries
 from darkroom.catalogue.offers import SIZED, Json, References, Route, Sizes
-from darkroom.domain.addresses import is_public_host
+from darkroom.domain.addresses import is_public_host, split_address
 from darkroom.domain.uploads import is_stand_in, is_upload_id, stand_in, upload_named
 
 LONGEST_ADDRESS = 8192
@@ -193,7 +192,7 @@ def _is(kind: str, address: str) -> bool:
     if len(address) > LONGEST_ADDRESS or any(one.isspace() or not one.isprintable() for one in address):
         return False
     try:
-        parts = urlsplit(address)
+        parts = split_address(address)
         return parts.scheme.lower() == "https" and "@" not in parts.netloc and is_public_host(parts.hostname or "")
     except ValueError:
         return False

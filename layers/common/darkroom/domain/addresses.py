@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from urllib.parse import SplitResult, urlsplit
 
 _EMBEDDING = {
     IPv6Network("::ffff:0:0/96"): 0,  # IPv4-mapped
@@ -24,6 +25,18 @@ _SPECIAL = (
 _LOCAL_NAMES = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
+_LONGEST_HOST = 300
+"""Characters of a host in other letters than ASCII's: to normalise them takes the square of their number."""
+
+
+def split_address(address: str) -> SplitResult:
+    """Take `address` apart, whoever wrote it; raises ValueError."""
+    if not address.isascii():
+        # The host is one of the first three, whatever else is wrong with the address.
+        beginning = address.partition("?")[0].partition("#")[0].split("/", 3)[:3]
+        if max(map(len, beginning)) > _LONGEST_HOST:
+            raise ValueError("the host is too long")
+    return urlsplit(address)
 
 
 def is_public(address: str) -> bool:

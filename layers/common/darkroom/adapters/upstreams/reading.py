@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
 
+from darkroom.domain.addresses import split_address
 from darkroom.domain.texts import MARK, storable
 
 _NUMBER = re.compile(r"-?\d{1,20}(\.\d{0,20})?")
@@ -67,7 +67,7 @@ def is_web_address(url: Any) -> bool:
     if not isinstance(url, str) or len(url) > MAX_URL or not url.isprintable() or " " in url or MARK in url:
         return False
     try:
-        parts = urlsplit(url)
+        parts = split_address(url)
         return parts.scheme in ("http", "https") and bool(parts.hostname)
     except ValueError:
         return False
