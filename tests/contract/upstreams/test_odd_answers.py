@@ -2,10 +2,12 @@
 
 import base64
 import json
+import tracemalloc
 
 import pytest
 
 from darkroom.adapters.upstreams.hiapi import HiApi
+from darkroom.adapters.upstreams.tolerant import read_tolerantly
 from darkroom.domain.news import Says
 from darkroom.errors import OutcomeUnknown
 from tests.contract.hiapi.gateways import RawGateway, response
@@ -66,13 +68,29 @@ def test_what_came_whole_of_an_answer_that_broke_off_is_kept(name: str) -> None:
     assert accepted.news.missing == ("the answer broke off",)
 
 
-def test_what_nobody_can_read_goes_along_for_a_person() -> None:
-    with RawGateway(response(200, b"odd " * 100)) as gateway:
-        adapter = CASES["pixapi_images"].adapter(base_url=gateway.url, secrets=secrets())
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(("status", "kept"), [(200, b"odd " * 100), (502, b"")])
+def test_what_nobody_can_read_of_a_success_goes_along_for_a_person(name: str, status: int, kept: bytes) -> None:
+    with RawGateway(response(status, b"odd " * 100)) as gateway:
+        adapter = CASES[name].adapter(base_url=gateway.url, secrets=secrets())
         with pytest.raises(OutcomeUnknown) as caught:
             adapter.submit(b"{}", key="k", timeout_s=30)
 
-    assert caught.value.unread == b"odd " * 100
+    assert caught.value.unread == kept
+
+
+def test_one_character_beyond_ascii_makes_a_large_answer_no_larger() -> None:
+    size = 32 * 1024 * 1024
+    body = json.dumps({"note": "\N{KITE}", "data": [{"b64_json": "A" * size}]}, ensure_ascii=False).encode()
+
+    tracemalloc.start()
+    doc = read_tolerantly(body)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert doc is not None
+    assert len(doc["data"][0]["b64_json"]) == size
+    assert peak < 3.3 * size
 
 
 def test_a_task_of_hiapis_may_hold_its_pictures_and_half_an_emoji() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from darkroom.adapters.upstreams.http import Answer
 from darkroom.adapters.upstreams.reading import object_or_none
 from darkroom.adapters.upstreams.tolerant import read_tolerantly
+from darkroom.ports import MAX_UNREAD
 
 LARGE_BODY = 96 * 1024 * 1024
 """Two pictures of 32 MiB, the largest that are stored by default, as base64. While it is read, memory holds up to three times
@@ -38,6 +39,11 @@ def digest(answer: Answer, *, partly: bool = False) -> tuple[dict[str, Any] | No
     # Half of a pair of surrogates can be in a text, and in no encoding.
     told = json.dumps(_abridged(doc, _DEPTH), ensure_ascii=False).encode(errors="replace")
     return doc, replace(answer, body=told[:_KEPT])
+
+
+def unread_of(answer: Answer) -> bytes:
+    """What a person is to have of a success that nobody understands; what a refusal says is kept in any case."""
+    return answer.body[:MAX_UNREAD] if 200 <= answer.status < 300 else b""
 
 
 def _abridged(value: Any, depth: int) -> Any:

@@ -2,8 +2,7 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -12,7 +11,7 @@ from darkroom.adapters.upstreams.bodies import frozen, require_no_route, with_ex
 from darkroom.adapters.upstreams.callbackless import NeverCallsBack
 from darkroom.adapters.upstreams.complaints import Complaint
 from darkroom.adapters.upstreams.connections import Http
-from darkroom.adapters.upstreams.digest import LARGE_BODY, digest
+from darkroom.adapters.upstreams.digest import LARGE_BODY, digest, unread_of
 from darkroom.adapters.upstreams.http import Answer
 from darkroom.adapters.upstreams.once import complaint_of, raise_once
 from darkroom.adapters.upstreams.reading import text
@@ -20,8 +19,8 @@ from darkroom.adapters.upstreams.refusals import RAW_CAP
 from darkroom.domain.news import News, Says
 from darkroom.domain.redact import redact, redact_bytes
 from darkroom.domain.task import Output, TaskError
-from darkroom.errors import OutcomeUnknown, UpstreamTaskNotFound
-from darkroom.ports import MAX_UNREAD, Accepted, Promises, Secrets
+from darkroom.errors import UpstreamTaskNotFound
+from darkroom.ports import Accepted, Promises, Secrets
 
 ANSWERS_WITHIN_S = 600.0
 """Synchronous generations take minutes; a client of Pixapi's waits ten (a third party's, in Go). Ours has to fit a Lambda run."""
@@ -102,7 +101,7 @@ class Immediate(NeverCallsBack, ABC):
     def _create(self, body: bytes, secret: str, timeout_s: float) -> Accepted:
         headers = {"Content-Type": "application/json"}
         asked = self._bearer.ask("POST", self._url, secret, timeout_s, headers, body)
-        unread = asked.body[:MAX_UNREAD]
+        unread = unread_of(asked)
         doc, answer = digest(asked, partly=True)
         del asked
         # What broke off is good for the pictures that had come, and for nothing that it says besides.
@@ -110,8 +109,7 @@ class Immediate(NeverCallsBack, ABC):
         complaint = self.complaint_of(answer, said)
         result = self.result_of(doc) if doc is not None and 200 <= answer.status < 300 else None
         if result is None or (not result.images and (complaint.is_error or not answer.complete)):
-            with _keeping(unread):
-                raise_once(answer, said, complaint, now=self._now(), missing="no image and no error")
+            raise_once(answer, said, complaint, now=self._now(), missing="no image and no error", unread=unread)
         if not answer.complete:
             result = replace(result, missing=(*result.missing, "the answer broke off"))
         return _accepted(result, answer, doc or {}, complaint.request_id, b"" if _is_understood(result) else unread)
@@ -122,16 +120,6 @@ def _is_understood(result: Result) -> bool:
     if result.error is not None:
         return result.error.code == "content_rejected"
     return bool(result.images) and not result.missing
-
-
-@contextmanager
-def _keeping(unread: bytes) -> Iterator[None]:
-    """An answer that nobody understands goes along with what is raised, for a person to read."""
-    try:
-        yield
-    except OutcomeUnknown as error:
-        error.unread = unread
-        raise
 
 
 def _accepted(result: Result, answer: Answer, doc: Mapping[str, Any], request_id: str | None, unread: bytes) -> Accepted:

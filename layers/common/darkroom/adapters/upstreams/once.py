@@ -42,9 +42,18 @@ def complaint_of(answer: Answer, doc: Mapping[str, Any] | None) -> Complaint:
 
 
 def raise_once(
-    answer: Answer, doc: Mapping[str, Any] | None, complaint: Complaint, *, now: float, missing: str = "no task"
+    answer: Answer,
+    doc: Mapping[str, Any] | None,
+    complaint: Complaint,
+    *,
+    now: float,
+    missing: str = "no task",
+    unread: bytes = b"",
 ) -> NoReturn:
-    """Raises what a POST without a key that brought no result means; `missing` is what it should have named."""
+    """Raises what a POST without a key that brought no result means; `missing` is what it should have named.
+
+    `unread` goes along where nobody knows what the answer means.
+    """
     facts = facts_of(answer, complaint, now)
     if _did_no_work(doc, complaint):
         raise UpstreamUnavailable(complaint.message, about_the_request=doc is not None, **facts)
@@ -53,7 +62,9 @@ def raise_once(
     if doc is not None and complaint.is_error and 200 <= complaint.status < 300:
         # A whole answer that says "error" is the end of it; only its price is open.
         raise refusal(complaint, facts, charged="unknown")
-    raise OutcomeUnknown(unknown_message(answer, complaint, missing=missing), **facts)
+    unknown = OutcomeUnknown(unknown_message(answer, complaint, missing=missing), **facts)
+    unknown.unread = unread
+    raise unknown
 
 
 def _did_no_work(doc: Mapping[str, Any] | None, complaint: Complaint) -> bool:

@@ -10,7 +10,7 @@ from darkroom.adapters.upstreams.bearer import Bearer
 from darkroom.adapters.upstreams.bodies import frozen, require_no_route
 from darkroom.adapters.upstreams.callbackless import NeverCallsBack
 from darkroom.adapters.upstreams.connections import Http
-from darkroom.adapters.upstreams.digest import LARGE_BODY, digest
+from darkroom.adapters.upstreams.digest import LARGE_BODY, digest, unread_of
 from darkroom.adapters.upstreams.once import raise_once
 from darkroom.adapters.upstreams.openai_images import images_body
 from darkroom.adapters.upstreams.pixapi_errors import complaint_of
@@ -73,14 +73,15 @@ class PixapiAsync(NeverCallsBack):
 
     def _create(self, body: bytes, secret: str, timeout_s: float) -> Accepted:
         url, headers = self._base + "/async/images/generations", {"Content-Type": "application/json"}
-        doc, answer = digest(self._bearer.ask("POST", url, secret, timeout_s, headers, body))
+        asked = self._bearer.ask("POST", url, secret, timeout_s, headers, body)
+        doc, answer = digest(asked)
         complaint = complaint_of(answer, doc)
         found = None
         if doc is not None and 200 <= answer.status < 300:
             # Beside an error a bare `id` may be the request's.
             found = task_id(doc, names=TASK_NAMES) if complaint.is_error else task_id(doc)
         if found is None:
-            raise_once(answer, doc, complaint, now=self._now())
+            raise_once(answer, doc, complaint, now=self._now(), unread=unread_of(asked))
         return Accepted(upstream_task_id=found, request_id=complaint.request_id)
 
     def _detail(self, upstream_task_id: str, attempt: int, secret: str, timeout_s: float) -> News:
