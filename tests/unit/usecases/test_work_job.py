@@ -567,3 +567,16 @@ def test_a_job_that_raises_after_its_request_went_out_keeps_its_slot() -> None:
         world.work(world.queue.jobs.pop())
 
     assert list(world.accounts.held()) == [task.submission_key]
+
+
+def test_a_fresh_url_of_another_task_is_never_fetched() -> None:
+    world = World()
+    job = handed_over(world)
+    world.downloads.serve(URL, OutputGone("404"))
+    world.downloads.serve(FRESH, PNG)
+    generation = world.gateway.of_task(job.task_id)
+    generation.outputs, generation.id = (Output(url=FRESH),), "tk-other"
+
+    worked = world.work(job)
+
+    assert (worked.outcome, worked.contradicts, FRESH in world.downloads.opened) == ("later", True, False)

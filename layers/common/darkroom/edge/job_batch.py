@@ -109,6 +109,7 @@ def _tell(record: Mapping[str, Any], outcome: Worked | _Failed, services: Servic
         fault=unquoted(outcome.fault, task, services.tasks),
     )
     count("UpstreamRefusedUs", outcome.refused in _ACCOUNT_TROUBLE)
+    count("UpstreamContradictions", outcome.contradicts)
     if task is not None and outcome.again:
         tell_next_attempt(task)
     if task is not None and task.is_terminal and outcome.outcome in ("stored", "failed"):

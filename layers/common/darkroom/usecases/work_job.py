@@ -43,6 +43,7 @@ class Worked:
     """What became of a job: one word, and the task as it is now. `refused`: why the upstream said no.
 
     `again`: the attempt is over, and the task goes on with another one. `unforeseen`: an error that no code expected.
+    `contradicts`: the upstream's answer is about another task than the one it was asked about.
     """
 
     outcome: str
@@ -52,6 +53,7 @@ class Worked:
     refused: str | None = None
     again: bool = False
     unforeseen: Exception | None = None
+    contradicts: bool = False
 
 
 def work_job(
@@ -336,6 +338,7 @@ class _Asked:
     not_before: float = 0.0
     request_id: str | None = None
     raw: bytes = field(default=b"", repr=False)
+    contradicts: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -361,6 +364,9 @@ def _ask_for_fresh(task: Task, ask: _Asking) -> _Asked:
         fault = DownloadInterrupted(f"no fresh URL could be asked for: {error.message}")
         heed(task, error, admission=ask.admission)
         return _Asked(fault=fault, not_before=left_alone_until(error, clock=ask.clock))
+    if news.upstream_task_id not in (None, task.upstream_task_id):
+        fault = DownloadInterrupted("asked for a fresh URL, the upstream answers about another task")
+        return _Asked(fault=fault, request_id=news.request_id, raw=news.raw, contradicts=True)
     told = _Asked(outputs=news.outputs, missing=news.missing, request_id=news.request_id, raw=news.raw)
     if news.says is Says.SUCCEEDED and (news.outputs or task.outputs):
         return told
@@ -397,7 +403,7 @@ def _give_up_or_wait(
         return Worked(outcome="nothing_to_do", task=task, downloads=stored.downloads)
     if outcome == "failed" and asked.raw:
         keep_evidence(task.id, asked.raw, source="poll", status=200, request_id=asked.request_id, now=now, tasks=tasks)
-    return Worked(outcome=outcome, task=after, downloads=stored.downloads, fault=str(fault))
+    return Worked(outcome=outcome, task=after, downloads=stored.downloads, fault=str(fault), contradicts=asked.contradicts)
 
 
 def _given_up(task: Task, fault: DownloadError, asked: _Asked, now: float) -> Task:
