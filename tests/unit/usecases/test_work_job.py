@@ -313,6 +313,21 @@ def test_one_bad_output_of_several_loses_only_itself(instead: bytes | DarkroomEr
     assert world.gateway.looks == ["tk-1"]
 
 
+def test_looks_meanwhile_keep_no_good_output_of_several_from_its_task() -> None:
+    world = World()
+    job = several(world)
+    world.downloads.serve(SECOND, b"<html>filtered</html>")
+
+    def look(_url: str) -> None:
+        task = world.task(job.task_id)
+        world.tasks.move(task, task.looked(world.now, next_check_at=world.now + 500, crowded=False))
+
+    world.downloads.on_open = look
+
+    assert world.work(job).outcome == "stored"
+    assert len(world.task(job.task_id).images) == 2
+
+
 def test_an_output_that_may_still_come_is_waited_for_until_the_deadline_and_then_missing() -> None:
     world = World()
     job = several(world)

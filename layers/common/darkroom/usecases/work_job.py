@@ -314,12 +314,14 @@ def _with_fresh_url(
         # A URL that may work later outweighs an upstream that has no better one.
         fault = fault if isinstance(fault, DownloadInterrupted) else asked.fault or fault
         return _give_up_or_wait(first, fault, asked, clock=clock, jitter=jitter, tasks=tasks, timing=timing)
-    fresh = task.lease_taken(
-        clock(), lease=task.lease or "", lease_s=timing.queued_lease_s, outputs=asked.outputs, missing=asked.missing
+    fresh = _move_as_holder(
+        task,
+        lambda held: held.lease_taken(
+            clock(), lease=task.lease or "", lease_s=timing.queued_lease_s, outputs=asked.outputs, missing=asked.missing
+        ),
+        tasks=tasks,
     )
-    try:
-        tasks.move(task, fresh)
-    except TaskChanged:
+    if fresh is None:
         return Worked(outcome="nothing_to_do", task=task, downloads=first.downloads)
     again = store(fresh, True)
     again = replace(again, downloads=first.downloads + again.downloads)
@@ -391,19 +393,38 @@ def _give_up_or_wait(
     late = task.phase is Phase.EXPIRED
     waits = isinstance(fault, DownloadInterrupted) and (late or now < task.give_up_at(timing))
     at = task.released(next_check_at=now).next_look(now, timing, jitter=jitter()) if waits else None
-    if at is not None:
-        outcome, after = "later", task.released(next_check_at=max(at, asked.not_before))
-    elif stored.images:
-        outcome, after = "stored", task.stored(now, stored.images, missing=stored.missing)
-    else:
-        outcome, after = "failed", _given_up(task, fault, asked, now)
-    try:
-        tasks.move(task, after)
-    except TaskChanged:
+    end = "stored" if stored.images else "failed"
+    outcome = end if at is None else "later"
+
+    def ended(held: Task) -> Task:
+        if at is not None:
+            return held.released(next_check_at=max(at, asked.not_before))
+        if stored.images:
+            return held.stored(now, stored.images, missing=stored.missing)
+        return _given_up(held, fault, asked, now)
+
+    after = _move_as_holder(task, ended, tasks=tasks)
+    if after is None:
         return Worked(outcome="nothing_to_do", task=task, downloads=stored.downloads)
     if outcome == "failed" and asked.raw:
         keep_evidence(task.id, asked.raw, source="poll", status=200, request_id=asked.request_id, now=now, tasks=tasks)
     return Worked(outcome=outcome, task=after, downloads=stored.downloads, fault=str(fault), contradicts=asked.contradicts)
+
+
+def _move_as_holder(task: Task, change: Callable[[Task], Task], *, tasks: Tasks) -> Task | None:
+    """Move the task whose lease is ours, also when it was looked at meanwhile; None when others have taken it over."""
+    held = task
+    while True:
+        after = change(held)
+        try:
+            tasks.move(held, after)
+        except TaskChanged:
+            latest = tasks.get(task.id)
+            if latest is None or latest.version == held.version or (latest.lease, latest.phase) != (task.lease, task.phase):
+                return None
+            held = latest
+        else:
+            return after
 
 
 def _given_up(task: Task, fault: DownloadError, asked: _Asked, now: float) -> Task:
