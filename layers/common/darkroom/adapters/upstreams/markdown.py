@@ -40,7 +40,7 @@ _DATA_URI = re.compile(
     r"data:[a-z0-9.+*/-]{0,80}(?:;[a-z0-9.+=_-]{1,40}){0,4},[A-Za-z0-9+/_%-]+(?:\r?\n[A-Za-z0-9+/_%-]{20,})*={0,2}", re.I
 )
 _BARE = re.compile(rf"https?:(?:\\?/){{2}}(?:[^\s<>\"'`\\^{{}}|]|\\/){{1,{MAX_URL}}}", re.I)
-_TRAILING = ".,;:!?*_~"
+_TRAILING = ".,;:!?*_~]"
 _PICTURE_NAME = re.compile(r"\.(?:png|jpe?g|webp|gif|avif)(?:[?#]|$)", re.I)
 
 
@@ -163,7 +163,8 @@ def _tags(words: str) -> list[tuple[int, str, str]]:
 def _without_trailing(url: str) -> str:
     """As GitHub's Markdown ends an address: before punctuation, and before a parenthesis that was opened elsewhere."""
     surplus = max(0, url.count(")") - url.count("("))
-    while url and (url[-1] in _TRAILING or url[-1] in "]" or (url[-1] == ")" and surplus)):
-        surplus -= url[-1] == ")"
-        url = url[:-1]
-    return url
+    end = len(url)
+    while end and (url[end - 1] in _TRAILING or (url[end - 1] == ")" and surplus)):
+        surplus -= url[end - 1] == ")"
+        end -= 1
+    return url[:end]
