@@ -66,6 +66,13 @@ def _temporary_log() -> Path:
     return Path(name)
 
 
+UNSIGNED = """
+  HIAPI_WEBHOOK_SECRET is not set: callbacks are unsigned. Each is only a hint, and the upstream is asked whether it is true, at
+  most once a minute for a task. A task whose submission got no answer learns nothing from one. docs/deploying.md says more.
+"""
+"""What is told of a stack that cannot tell who writes its callbacks."""
+
+
 def _greeting(plan: Plan, stack: LocalStack, logs: Logs) -> str:
     upstream = f"{stack.simulator_url} (simulated)" if stack.simulator_url else str(plan.upstream_url)
     return f"""
@@ -74,7 +81,7 @@ def _greeting(plan: Plan, stack: LocalStack, logs: Logs) -> str:
   upstream   {upstream}
   store      {stack.store_url}{"" if plan.aws_endpoint_url else " (embedded, forgotten at the end)"}
   log        {logs.path}
-
+{"" if plan.webhook_secret else UNSIGNED}
   Ask for a picture:
   {_curl_line(plan, stack)}
 

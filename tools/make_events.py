@@ -108,7 +108,7 @@ def in_base64(event: Event) -> Event:
 
 def callback(body: str, signature: str | None) -> Event:
     """HiAPI's delivery for the example task; without a signature where the account has no webhook secret."""
-    token = sign(SigningKey(CALLBACK_SECRET), upstream="hiapi", task_id=TASK, attempt=1)
+    token = sign(SigningKey(CALLBACK_SECRET), upstream="hiapi", task_id=TASK, attempt=1, now=float(SIGNED_AT))
     signed = {"x_hiapi_timestamp": SIGNED_AT, "x_hiapi_signature": signature} if signature else {}
     event = http("POST", f"/v1/callbacks/hiapi/{TASK}/{token}", body=body, **JSON, **signed)
     route = "POST /v1/callbacks/{upstream}/{task_id}/{token}"

@@ -50,7 +50,8 @@ def up(**options: Any) -> None:
       HIAPI_BASE_URL          the upstream instead of the simulator; --upstream-url wins over it
       PIXAPI_API_KEY          Pixapi's key; without it (and without the simulator) its models are not available
       PIXAPI_BASE_URL         Pixapi, instead of the simulator's or https://api.pixapi.ai
-      HIAPI_WEBHOOK_SECRET    signs callbacks; generated with the simulator, otherwise unset or empty = unsigned
+      HIAPI_WEBHOOK_SECRET    signs callbacks; generated with the simulator, otherwise unset or empty = unsigned:
+                              anybody may have written a callback, so each costs a question
       DARKROOM_PUBLIC_URL     where the upstream can reach this API (a tunnel). Without it an upstream elsewhere gets
                               no callback address, and polling finishes every task
       AWS_ENDPOINT_URL        an emulator to use instead of the embedded store; what is there is kept

@@ -20,6 +20,7 @@ from PIL import Image as Picture
 from darkroom.adapters import rows
 from darkroom.adapters.claims import DynamoApiKeys, api_key_id
 from darkroom.adapters.dynamo import Table
+from darkroom.domain.callback_token import SigningKey, sign
 from darkroom.domain.task import Image, Output, Phase, Request, Task
 from darkroom.ports import ApiKey
 from darkroom.usecases.store_pictures import picture_key
@@ -107,8 +108,11 @@ class World:
         return [one["Key"] for one in listed.get("Contents", [])]
 
     def current(self, event: dict[str, Any]) -> dict[str, Any]:
-        """A callback event as if it were sent now: its picture is the one that can be fetched here, its signature is fresh."""
+        """A callback event as if it were sent now: its picture can be fetched here, token and signature are fresh."""
         changed = deepcopy(event)
+        if "token" in (event.get("pathParameters") or {}):
+            token = sign(SigningKey(CALLBACK_SECRET), upstream="hiapi", task_id=TASK, attempt=1, now=time.time())
+            changed["pathParameters"] |= {"token": token}
         body = base64.b64decode(event["body"]) if event["isBase64Encoded"] else event["body"].encode()
         body = body.replace(_EXAMPLE_OUTPUT.encode(), self.picture.encode())
         changed["body"] = base64.b64encode(body).decode() if event["isBase64Encoded"] else body.decode()

@@ -230,7 +230,7 @@ class Stage:
     def hear(self, task: Task, heard: Heard | DarkroomError, *, token: str | None = None, body: str = "{}") -> Any:
         """Deliver a callback that the gateway's adapter reads as `heard`."""
         self.gateway.hears = [heard]
-        token = token or sign(SIGNING_KEY, upstream="hiapi", task_id=task.id, attempt=task.attempt)
+        token = token or sign(SIGNING_KEY, upstream="hiapi", task_id=task.id, attempt=task.attempt, now=self.services.clock())
         path = f"/v1/callbacks/hiapi/{task.id}/{token}"
         what = event("POST", path, "", {}, body, base64=False, domain=DOMAIN)
         answer = self.call(

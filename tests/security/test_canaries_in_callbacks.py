@@ -56,7 +56,7 @@ def test_a_callback_that_quotes_everything(watched: Watched, noise: Callable[[Do
 def test_a_callback_at_a_door_that_is_none(watched: Watched) -> None:
     door = watched.create()
     assert door is not None
-    good = sign(SIGNING_KEY, upstream="hiapi", task_id=door.task_id, attempt=1)
+    good = sign(SIGNING_KEY, upstream="hiapi", task_id=door.task_id, attempt=1, now=watched.stack.clock())
 
     for token in (ECHO, good, door.token + "0"):
         watched.deliver(Door("hiapi", door.task_id, token, door.upstream_task_id), success(door, URL))

@@ -305,7 +305,7 @@ class Pipeline(RuleBasedStateMachine):
         return found[which % len(found)] if found else None
 
     def _forged(self, one: Generation, other: Generation, how: str) -> object:
-        stranger = sign(SigningKey("not-our-secret"), upstream="hiapi", task_id=one.task_id, attempt=1)
+        stranger = sign(SigningKey("not-our-secret"), upstream="hiapi", task_id=one.task_id, attempt=1, now=self.world.now)
         theirs, ours = ((each.callback_url or "").rpartition("/")[2] for each in (other, one))
         if how == "another's token":
             token = theirs if theirs and other.task_id != one.task_id else stranger

@@ -161,7 +161,7 @@ class World:
         return receive_callback(
             upstream=self.gateway,
             task_id=task_id,
-            token=token or sign(KEY, upstream="hiapi", task_id=task_id, attempt=attempt),
+            token=token or sign(KEY, upstream="hiapi", task_id=task_id, attempt=attempt, now=self.now),
             headers={"trusted": seal},
             raw=raw,
             keys=self.keys,
@@ -305,7 +305,7 @@ class World:
             self.work_all()
 
     def _callback_url(self, origin: str, *, upstream: str, task_id: str, attempt: int) -> str:
-        return callback_url(self.keys[0], origin, upstream=upstream, task_id=task_id, attempt=attempt)
+        return callback_url(self.keys[0], origin, upstream=upstream, task_id=task_id, attempt=attempt, now=self.now)
 
     def _on_call(self, name: str) -> None:
         self.hook(name)

@@ -239,7 +239,8 @@ class Services:
         """The address for an attempt's callback."""
         from darkroom.domain.callback_token import callback_url
 
-        return callback_url(self.signing_keys()[0], origin, upstream=upstream, task_id=task_id, attempt=attempt)
+        key, now = self.signing_keys()[0], self.clock()
+        return callback_url(key, origin, upstream=upstream, task_id=task_id, attempt=attempt, now=now)
 
     def keep(self, task: "Task", *, until: float) -> "Stored":
         """Put a task's outputs into the bucket, at the latest until the Unix time `until`; the task stays as it is."""

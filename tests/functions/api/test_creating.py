@@ -85,7 +85,10 @@ def test_the_callback_url_opens_one_attempt_of_this_task_at_the_apis_own_domain(
     url = json.loads(services.gateway.submitted[0][1])["callback"]
     prefix = f"https://{api.domain}/v1/callbacks/hiapi/{task_id}/"
     assert url.startswith(prefix)
-    assert verify([SIGNING_KEY], url.removeprefix(prefix), upstream="hiapi", task_id=task_id, now=services.clock()) == 1
+    assert (
+        verify([SIGNING_KEY], url.removeprefix(prefix), upstream="hiapi", task_id=task_id, now=services.clock(), lives_s=86_400)
+        == 1
+    )
 
 
 @pytest.mark.parametrize("domain", ["localhost", "127.0.0.1", "127.0.0.1:8080", "", "darkroom.local", "10.0.0.7", "[::1]"])

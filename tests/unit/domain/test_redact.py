@@ -58,7 +58,7 @@ def test_task_ids_and_ordinary_words_stay() -> None:
 
 
 def test_our_own_callback_token_is_replaced_because_it_opens_the_door_of_its_task() -> None:
-    token = sign(SigningKey("a-stack-secret-of-some-length"), upstream="hiapi", task_id="task_A", attempt=3)
+    token = sign(SigningKey("a-stack-secret-of-some-length"), upstream="hiapi", task_id="task_A", attempt=3, now=1_700_000_000.0)
 
     assert redact(f"cannot reach https://api.example/v1/callbacks/hiapi/task_A/{token}", 500).endswith("/task_A/[token]")
 

@@ -53,7 +53,7 @@ def test_a_failure_that_is_called_back_is_tried_again_by_a_worker_with_a_callbac
     assert (first[0], second[0]) == (f"{task.id}:1", f"{task.id}:2")
     origin, _, token = bodies(world)[1]["callback"].rpartition("/")  # type: ignore[attr-defined]  # a URL
     assert origin == f"https://pics.test/v1/callbacks/hiapi/{task.id}"
-    assert verify([KEY], token, upstream="hiapi", task_id=task.id, now=world.now) == 2
+    assert verify([KEY], token, upstream="hiapi", task_id=task.id, now=world.now, lives_s=86_400) == 2
     assert world.task(task.id).callback_expected
 
 

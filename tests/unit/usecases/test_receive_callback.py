@@ -11,6 +11,7 @@ from darkroom.domain.news import Says
 from darkroom.domain.task import Phase, Task
 from darkroom.errors import (
     DownloadInterrupted,
+    OutcomeUnknown,
     OutputGone,
     StorageUnavailable,
     TaskChanged,
@@ -20,7 +21,7 @@ from darkroom.errors import (
 from darkroom.usecases.receive_callback import Received
 from tests.support.memory import MemoryTasks, Page
 from tests.support.stories import OTHER
-from tests.support.world import KEY, PNG, World
+from tests.support.world import KEY, PNG, T0, World
 
 
 def finished(world: World) -> str:
@@ -83,7 +84,7 @@ def test_a_failure_ends_with_its_reason() -> None:
     assert world.task(task_id).error == world.gateway.of_task(task_id).error
 
 
-@pytest.mark.parametrize("token", ["nonsense", sign(KEY, upstream="hiapi", task_id="task_other", attempt=1)])
+@pytest.mark.parametrize("token", ["nonsense", sign(KEY, upstream="hiapi", task_id="task_other", attempt=1, now=T0)])
 def test_a_wrong_token_is_turned_away_before_anything_is_read(token: str) -> None:
     calls: list[str] = []
     world = World(on_call=calls.append)
@@ -396,7 +397,7 @@ def paid_twice(world: World) -> str:
 
 
 def call_back_for_the_first(world: World, task_id: str, **how: Any) -> Received:
-    token = sign(KEY, upstream="hiapi", task_id=task_id, attempt=1)
+    token = sign(KEY, upstream="hiapi", task_id=task_id, attempt=1, now=world.now)
     return world.call_back(task_id, token=token, body={"taskId": "tk-1"}, **how)
 
 
@@ -471,3 +472,152 @@ def test_a_success_of_a_task_that_failed_for_nothing_tells_what_it_cost_and_does
     assert received.outcome == "charged_after_all"
     assert task.error is not None
     assert (task.phase, task.error.code, task.error.charged, task.images) == (Phase.FAILED, "generation_failed", "yes", ())
+
+
+# -- the unsigned door -----------------------------------------------------------------------------------
+
+
+def looked(world: World) -> int:
+    return len(world.gateway.looks)
+
+
+def test_any_number_of_hints_makes_us_ask_once_a_minute_and_write_once() -> None:
+    world = World()
+    task_id = world.create().task.id
+    lie = {"lie": 1, "taskId": world.task(task_id).upstream_task_id}
+    rows, accounts = world.tasks.writes, world.accounts.writes
+
+    outcomes = []
+    for _ in range(200):
+        world.now += 0.25
+        outcomes.append(world.call_back(task_id, trusted=False, body=lie).outcome)
+    within = (looked(world), world.tasks.writes - rows, world.accounts.writes - accounts)
+    world.now += 60
+    world.call_back(task_id, trusted=False, body=lie)
+
+    assert outcomes == ["not_terminal"] + ["unconfirmed"] * 199
+    assert within == (1, 1, 1)
+    assert looked(world) == 2
+
+
+def test_hints_at_once_ask_once() -> None:
+    world = World()
+    task_id = finished(world)
+    lie = {"lie": 1, "taskId": world.task(task_id).upstream_task_id}
+    inner: list[str] = []
+
+    def another(name: str) -> None:
+        if name == "tasks.move":
+            world.hook = lambda _name: None
+            inner.append(world.call_back(task_id, trusted=False, body=lie).outcome)
+
+    world.hook = another
+    outer = world.call_back(task_id, trusted=False, body=lie).outcome
+
+    assert (inner, outer) == (["stored"], "unconfirmed")
+    assert looked(world) == 1
+
+
+def test_a_true_hint_among_false_ones_is_found_by_the_next_look() -> None:
+    world = World()
+    task_id = world.create().task.id
+    lie = {"lie": 1, "taskId": world.task(task_id).upstream_task_id}
+    world.call_back(task_id, trusted=False, body=lie)
+    world.gateway.succeed(task_id)
+
+    heard = world.call_back(task_id, trusted=False).outcome
+    world.live_on(120)
+
+    assert heard == "unconfirmed"
+    assert world.task(task_id).phase is Phase.SUCCEEDED
+
+
+def test_the_hints_of_one_attempt_delay_those_of_the_next_one_by_nothing() -> None:
+    world = World()
+    task_id = world.create().task.id
+    lie = {"lie": 1, "taskId": world.task(task_id).upstream_task_id}
+    world.call_back(task_id, trusted=False, body=lie)
+    world.gateway.fail(task_id, passing=True)
+    world.call_back(task_id)
+    world.work_all()
+    world.gateway.succeed(task_id)
+
+    assert world.call_back(task_id, trusted=False).outcome == "stored"
+
+
+@pytest.mark.parametrize("phase", [Phase.SUBMITTING, Phase.UNKNOWN, Phase.EXPIRED])
+def test_a_hint_names_no_task_of_its_own(phase: Phase) -> None:
+    """Whoever has one address may name any task of the gateway's account: another owner's picture, for one."""
+    world = World()
+    victim = finished(world)
+    theirs = world.gateway.of_task(victim).id
+    world.call_back(victim)
+    mine = finished(world)
+    world.change(mine, upstream_task_id=None, phase=phase)
+
+    received = world.call_back(mine, trusted=False, body={"lie": 1, "taskId": theirs})
+
+    assert received.outcome == "unconfirmed"
+    assert looked(world) == 0
+    assert world.task(mine).upstream_task_id is None
+
+
+def test_the_id_of_a_lost_answer_is_learned_from_a_repeat_under_our_key_and_its_picture_comes() -> None:
+    world = World()
+    world.gateway.after_accepting = [OutcomeUnknown("no answer")]
+    task_id = world.create().task.id
+    world.gateway.succeed(task_id)
+
+    hinted = world.call_back(task_id, trusted=False).outcome
+    world.live_on(180)
+
+    assert hinted == "unconfirmed"
+    assert world.task(task_id).phase is Phase.SUCCEEDED
+
+
+def test_signed_news_of_a_lost_answer_names_its_task() -> None:
+    world = World()
+    world.gateway.after_accepting = [OutcomeUnknown("no answer")]
+    task_id = world.create().task.id
+    world.gateway.succeed(task_id)
+
+    assert world.call_back(task_id).outcome == "stored"
+
+
+def test_a_hint_makes_nobody_ask_about_a_task_of_which_nothing_can_come_any_more() -> None:
+    world = World()
+    task_id = world.create(timeout_s=60).task.id
+    lie = {"lie": 1, "taskId": world.task(task_id).upstream_task_id}
+    world.live_on(30 * 3600, step=600)
+    looks = looked(world)
+
+    received = world.call_back(task_id, trusted=False, body=lie, token=world_token(world, task_id))
+
+    assert (world.task(task_id).phase, received.outcome) == (Phase.EXPIRED, "unconfirmed")
+    assert looked(world) == looks
+
+
+def world_token(world: World, task_id: str) -> str:
+    return (world.gateway.of_task(task_id).callback_url or "").rpartition("/")[2]
+
+
+def test_an_address_of_an_attempt_is_dead_some_days_later() -> None:
+    world = World()
+    task_id = finished(world)
+    token = world_token(world, task_id)
+    world.now += 4 * 86_400 + 1
+
+    with pytest.raises(TokenRejected):
+        world.call_back(task_id, token=token)
+
+
+def test_what_nobody_signed_and_nobody_can_read_is_not_kept() -> None:
+    world = World()
+    task_id = world.create().task.id
+    writes = world.tasks.writes
+
+    received = world.call_back(task_id, trusted=False, body={"what": "?"})
+
+    assert received.outcome == "unreadable"
+    assert task_id not in world.tasks.kept_evidence
+    assert world.tasks.writes == writes

@@ -70,7 +70,7 @@ _TEXTS = (
     "news_by",
 )
 _WHOLES = ("timeout_s", "version", "attempt", "looks", "max_auto_retries", "alternative")
-_TIMES = ("created_at", "next_check_at", "first_sent_at", "submitted_at", "terminal_at", "lease_until", "news_at")
+_TIMES = ("created_at", "next_check_at", "first_sent_at", "submitted_at", "terminal_at", "lease_until", "news_at", "hinted_at")
 _FLAGS = ("cancel_requested", "callback_expected")
 _UNSET = {
     "attempt": 1,

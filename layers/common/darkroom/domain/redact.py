@@ -12,7 +12,7 @@ _QUERY = r"""(?:[?#]|\\{1,8}u00(?:3f|23))(?:\\{1,8}(?:u[0-9a-f]{4}|/)|[^\s"<>\\]
 _USER = r"[^@/\\]*@"
 _BEARER = r"\b(bearer)(\s{1,8})[a-z0-9._~+/=-]{6,}"
 _KEY = r"\b(?:(?:hi-)?sk[-_]|whsec_|drk_)[a-z0-9_-]{8,}"
-_DOOR_KEY = r"\b[0-9a-f]{8}\.\d{1,4}\.[0-9a-f]{40}\b"
+_DOOR_KEY = r"\b[0-9a-f]{8}\.\d{1,4}\.\d{1,12}\.[0-9a-f]{40}\b"
 _DATA_URI = r"\bdata:([a-z0-9.+/-]{0,80})(?:;[a-z0-9=-]{1,40}){0,4},[a-z0-9+/=%_.~\\-]*"
 # What a pattern cannot do without: most texts that are told have none of it, and looking for a word costs next to nothing.
 _SIGNS = {

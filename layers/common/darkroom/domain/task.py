@@ -39,6 +39,9 @@ PASSED_OVER_S = 360
 """A look within so many seconds leaves the index key where it is: a few sweeps pass over the task, for a read unit each. To move
 the key costs two write units, which is as much as ten."""
 
+HINT_EVERY_S = 60
+"""A hint that nobody signed makes us ask the upstream about its task at most once in so many seconds."""
+
 _FAR_S = 120
 _RESEND_S = 60
 
@@ -188,7 +191,7 @@ class Task:
     then find in the row that it is not due.
 
     `upstream`, `model` and `route` are the present attempt's: the request's n-th alternative with `alternative` n, what was asked
-    for with 0. `earlier` are the attempts before it.
+    for with 0. `earlier` are the attempts before it. `hinted_at` is when an unsigned callback last made us ask.
     """
 
     id: str
@@ -221,6 +224,7 @@ class Task:
     lease_until: float | None = None
     news_at: float | None = None
     news_by: str | None = None
+    hinted_at: float | None = None
     outputs: tuple[Output, ...] = ()
     images: tuple[Image, ...] = ()
     missing: tuple[str, ...] = field(default=(), repr=False)  # addresses may be in it
@@ -275,6 +279,12 @@ class Task:
     def leased(self, now: float) -> bool:
         """Whether somebody is storing this task's pictures right now."""
         return self.lease_until is not None and now < self.lease_until
+
+    def follows_hint(self, now: float) -> bool:
+        """Whether an unsigned callback makes us ask the upstream: news may still come, and none made us ask just now."""
+        may_come = not self.is_terminal or (self.phase is Phase.EXPIRED and self.next_check_at is not None)
+        rested = self.hinted_at is None or now >= self.hinted_at + HINT_EVERY_S
+        return may_come and rested
 
     def give_up_at(self, timing: Timing) -> float:
         """When waiting for news of this open task ends."""
@@ -440,6 +450,10 @@ class Task:
         offered_at = self.listed_due_at if stays else None
         return self._amend(looks=self.looks + 1, next_check_at=next_check_at, offered_at=offered_at)
 
+    def hinted(self, now: float) -> Self:
+        """An unsigned callback makes us ask the upstream; written before asking, so that any number of them makes us ask once."""
+        return self._amend(hinted_at=now)
+
     def asked_to_wait(self, *, until: float) -> Self:
         """The upstream wants to be left alone about this task until then."""
         return self._amend(next_check_at=until)
@@ -501,7 +515,17 @@ class Task:
 
 
 _NOT_BEGUN: Mapping[str, Any] = dict.fromkeys(
-    ("upstream_task_id", "upstream_request_id", "first_sent_at", "submitted_at", "lease", "lease_until", "news_at", "news_by")
+    (
+        "upstream_task_id",
+        "upstream_request_id",
+        "first_sent_at",
+        "submitted_at",
+        "lease",
+        "lease_until",
+        "news_at",
+        "news_by",
+        "hinted_at",
+    )
 ) | {"looks": 0, "callback_expected": False}
 """What is known of an attempt that nobody has sent."""
 

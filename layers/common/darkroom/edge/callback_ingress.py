@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from darkroom.domain.ids import is_task_id
@@ -12,6 +13,7 @@ from darkroom.usecases.receive_callback import Received, receive_callback
 from darkroom.wiring import Services
 
 MAX_BYTES = 1024 * 1024
+_MOST_ENCODED = 4 * (MAX_BYTES // 3 + 1)
 BUDGET_S = 7.0
 """Of the 10 s that HiAPI waits for an answer (HiAPI examples, README)."""
 
@@ -23,7 +25,7 @@ def receive(event: Mapping[str, Any], services: Services, *, remaining_s: float)
     path = _texts(event.get("pathParameters"))
     upstream, task_id, token = (path.get(name, "") for name in ("upstream", "task_id", "token"))
     raw = _raw(event)
-    if len(raw) > MAX_BYTES:
+    if raw is None:
         return _reject(413, "too_large", f"a callback has at most {MAX_BYTES} bytes", task_id)
     if not (services.has_upstream(upstream) and is_task_id(task_id) and token.isascii()):
         return _reject(404, "not_found", "no such callback address", task_id)
@@ -67,15 +69,20 @@ def _texts(given: object) -> dict[str, str]:
     return {str(name): str(value) for name, value in given.items()} if isinstance(given, Mapping) else {}
 
 
-def _raw(event: Mapping[str, Any]) -> bytes:
-    """The very bytes that were sent. What is called base64 and is none stays as it is: nobody will have signed that."""
-    body = str(event.get("body") or "").encode("utf-8", errors="surrogatepass")
-    if not event.get("isBase64Encoded"):
-        return body
-    try:
-        return base64.b64decode(body, validate=True)
-    except ValueError:
-        return body
+def _raw(event: Mapping[str, Any]) -> bytes | None:
+    """The very bytes that were sent; None: too many, which is seen before they are decoded, verified or parsed.
+
+    What is called base64 and is none stays as it is: nobody will have signed that.
+    """
+    encoded = bool(event.get("isBase64Encoded"))
+    text = str(event.get("body") or "")
+    if len(text) > (_MOST_ENCODED if encoded else MAX_BYTES):
+        return None
+    raw = text.encode("utf-8", errors="surrogatepass")
+    if encoded:
+        with suppress(ValueError):
+            raw = base64.b64decode(raw, validate=True)
+    return raw if len(raw) <= MAX_BYTES else None
 
 
 def _tell(received: Received, task_id: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from darkroom.domain.callback_token import SigningKey, verify
+from darkroom.domain.callback_token import SigningKey, token_lives_s, verify
 from darkroom.domain.news import News, Says, Verdict, proves_charge
 from darkroom.domain.redact import redact
 from darkroom.domain.task import IN_FLIGHT, SENDING, Phase, Task, Timing
@@ -73,7 +73,8 @@ def receive_callback(
     After the two storage errors nothing has been written that a second delivery would not do again.
     `store` brings the bytes home within the caller's budget; `keep` only puts them into the bucket.
     """
-    attempt = verify(keys, token, upstream=upstream.name, task_id=task_id, now=clock())
+    lives_s = token_lives_s(timing.max_wait_s)
+    attempt = verify(keys, token, upstream=upstream.name, task_id=task_id, now=clock(), lives_s=lives_s)
     heard = upstream.hear(headers, raw, attempt=attempt, now=clock())
     task = _read(task_id, heard, attempt, tasks=tasks, now=clock())
     news = heard.news
@@ -83,7 +84,7 @@ def receive_callback(
     if news is None:
         return _unreadable(task, heard, now=clock(), tasks=tasks)
     if not heard.trusted:
-        confirmed = _confirm(task, news, upstream, clock=clock, tasks=tasks, admission=admission, may_ask=may_ask)
+        task, confirmed = _confirm(task, attempt, upstream, clock=clock, tasks=tasks, admission=admission, may_ask=may_ask)
         if confirmed is None:
             return Received(outcome="unconfirmed", task=task, body={"hint": "noted"})
         news = confirmed
@@ -159,27 +160,39 @@ def _ignored(verdict: Verdict, task: Task, news: News) -> Received:
 
 
 def _unreadable(task: Task, heard: Heard, *, now: float, tasks: Tasks) -> Received:
-    """Kept for a person and answered 2xx: the reconciler will ask the upstream itself."""
-    body = redact(heard.raw.decode("utf-8", errors="replace"), EVIDENCE_CHARACTERS)
-    tasks.keep_evidence(task.id, Evidence(body=body, at=now, source="callback"))
+    """Answered 2xx: the reconciler will ask the upstream itself. What the upstream signed is kept for a person."""
+    if heard.trusted:
+        body = redact(heard.raw.decode("utf-8", errors="replace"), EVIDENCE_CHARACTERS)
+        tasks.keep_evidence(task.id, Evidence(body=body, at=now, source="callback"))
     return Received(outcome="unreadable", task=task, body={"ignored": heard.why}, fault=heard.why)
 
 
 def _confirm(
-    task: Task, hint: News, upstream: Upstream, *, clock: Clock, tasks: Tasks, admission: Admission, may_ask: MayAsk
-) -> News | None:
-    """The upstream's own answer to a GET; None when it has none to give now."""
-    upstream_task_id = task.upstream_task_id or hint.upstream_task_id
-    if upstream_task_id is None or not may_ask(upstream.name):
-        return None
+    task: Task, attempt: int, upstream: Upstream, *, clock: Clock, tasks: Tasks, admission: Admission, may_ask: MayAsk
+) -> tuple[Task, News | None]:
+    """The task as it is now, and the upstream's own answer to a GET; None when there is none to be had now.
+
+    A hint says only that it may be worth asking. Nothing is taken from it, least of all an id: anybody may have written it, and
+    about any task of the account. It is written down before we ask, so that more of them lead to no more than a read.
+    """
+    now, upstream_task_id = clock(), task.upstream_task_id
+    if upstream_task_id is None or not task.follows_hint(now):
+        return task, None
+    noted = task.hinted(now)
     try:
-        truth = upstream.look(upstream_task_id, attempt=hint.attempt, timeout_s=_CONFIRM_TIMEOUT_S)
+        tasks.move(task, noted)
+    except (TaskChanged, StorageUnavailable):
+        # Somebody else is at it, or the next look will be: it was only a hint.
+        return task, None
+    if not may_ask(upstream.name):
+        return noted, None
+    try:
+        return noted, upstream.look(upstream_task_id, attempt=attempt, timeout_s=_CONFIRM_TIMEOUT_S)
     except UpstreamError as error:
-        # It was only a hint: what cannot be written down about it costs no second delivery.
+        # What cannot be written down about a hint costs no second delivery.
         with suppress(StorageUnavailable):
-            leave_alone(task, error, clock=clock, tasks=tasks, admission=admission)
-        return None
-    return truth
+            return leave_alone(noted, error, clock=clock, tasks=tasks, admission=admission), None
+    return noted, None
 
 
 def _act(settled: Settled, news: News, *, queue: Queue, store: Callable[[Task], Stored]) -> Received:
