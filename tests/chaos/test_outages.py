@@ -15,7 +15,7 @@ from tests.support.outages import (
     short_outages,
     surprise_at,
 )
-from tests.support.stories import STORIES, Story, last_words
+from tests.support.stories import STORIES, SUBMISSION_UNKNOWN, Story, last_words
 from tests.support.world import World
 
 by_name = pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
@@ -49,6 +49,27 @@ def test_an_error_that_no_code_expects_is_contained_wherever_it_is_raised(story:
 def test_what_raises_for_hours_keeps_nothing_open_that_does_not_need_it(story: Story) -> None:
     for trial in lasting_outages(story, seconds=4 * 3600, one_in=27, fault=surprise_at):
         trial.check()
+
+
+def test_an_upstream_that_refuses_one_owner_for_hours_is_asked_ever_more_rarely() -> None:
+    outage = Outage(boundary="upstream.submit", calls=FOREVER, fault=fault_at)
+    life = Life(World(), knife=outage)
+
+    life.at(0, life.order)
+    life.run(until=life.world.now + 4 * 3600)
+
+    # Nothing is shut for the only owner by one request that fails: the task itself has to wait longer each time.
+    assert 10 < outage.faults < 100
+    assert len(life.sent) < 150
+
+
+def test_the_end_of_a_task_hangs_on_nothing_but_its_own_row() -> None:
+    story = next(one for one in STORIES if one.name == "no answer to the POST can be read")
+    life = story.begin(Outage(boundary="tasks.evidence:done", calls=FOREVER, fault=surprise_at))
+
+    life.run(until=life.world.now + 3600)
+
+    assert last_words(life) == {SUBMISSION_UNKNOWN}
 
 
 def test_a_message_that_can_never_be_worked_ends_among_the_dead_letters_and_comes_back_from_there() -> None:

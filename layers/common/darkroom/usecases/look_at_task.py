@@ -408,8 +408,12 @@ def _given_up(
 
 
 def _naming_what_is_kept(task: Task, tasks: Tasks) -> str:
-    """Where the answer to the task's POST lies, if there was one that could not be read."""
-    evidence = tasks.evidence(task.id)
+    """Say where the answer to the task's POST lies, if there was one that could not be read."""
+    try:
+        evidence = tasks.evidence(task.id)
+    except Exception:
+        # A task's end hangs on nothing but its own row.
+        return ""
     kept = evidence is not None and evidence.kept_as == unread_key(task)
     return f"; its answer is kept in the bucket as {unread_key(task)}" if kept else ""
 

@@ -28,6 +28,7 @@ from darkroom.usecases.shut_off import note_answer, note_failure, note_refusal, 
 
 _TRIES = 3
 _FIRST_BACKOFF_S = 5.0
+_LONG_WAIT_S = 60.0
 _TOO_MANY = 429
 _TAKEN_BEFORE = "submission_outcome_unknown"
 """Why an adapter refuses a request whose key was used before."""
@@ -139,11 +140,23 @@ def _heed_refusal(task: Task, error: UpstreamRefused, request: Request, admissio
 
 def _give_way(task: Task, after: Task, error: UpstreamUnavailable, admission: Admission) -> None:
     if after.phase is Phase.WAITING:
-        put_back(after, error, admission=admission)
+        if _is_down_for_long(after, error, admission):
+            hand_on(task, admission=admission)
+        else:
+            put_back(after, error, admission=admission)
         return
     heed(task, error, admission=admission)
     if after.attempt != task.attempt or not uses_slot(after):
         hand_on(task, admission=admission)
+
+
+def _is_down_for_long(after: Task, error: UpstreamUnavailable, admission: Admission) -> bool:
+    """Whether the upstream neither names a time nor is merely busy, and the task waits for a minute or more by its row alone.
+
+    In the queue it would be called as soon as a slot is free, however often it was refused before.
+    """
+    is_busy = error.status == _TOO_MANY or error.retry_after is not None
+    return not is_busy and (after.next_check_at or 0.0) >= admission.clock() + _LONG_WAIT_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +208,9 @@ def _submitted(current: Task, accepted: Accepted, now: float) -> Task | None:
 
 
 def _unavailable(post: _Post, error: UpstreamUnavailable, *, jitter: Callable[[], float], timing: Timing) -> Task:
-    backoff = min(_FIRST_BACKOFF_S * 2 ** min(post.task.looks, 20), timing.recheck_max_s)
+    # A quarter of the time it has waited already: so that hours of refusals cost few requests, without counting them.
+    patience = max(_FIRST_BACKOFF_S * 2 ** min(post.task.looks, 20), (post.clock() - post.task.created_at) / 4)
+    backoff = min(patience, timing.recheck_max_s)
     # Never earlier than the upstream asks; a little later, so that a crowd does not return at once.
     until = post.clock() + (error.retry_after if error.retry_after is not None else backoff) * (1 + 0.2 * jitter())
     if parked := when_shut(post.task, admission=post.admission):
