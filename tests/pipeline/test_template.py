@@ -94,7 +94,8 @@ def test_the_stores_have_what_the_template_gives_them(up: Up) -> None:
 
     assert {index["IndexName"] for index in table["GlobalSecondaryIndexes"]} == {"due", "listing"}
     assert ttl["AttributeName"] == written("Table")["TimeToLiveSpecification"]["AttributeName"]
-    assert {rule["ID"] for rule in rules} == {"abort-incomplete-uploads", "expire-images", "expire-uploads"}
+    kinds = {"abort-incomplete-uploads", "expire-images", "expire-unreadable", "expire-uploads"}
+    assert {rule["ID"] for rule in rules} == kinds
     assert block == written("Bucket")["PublicAccessBlockConfiguration"]
     assert int(queue["VisibilityTimeout"]) == written("TaskQueue")["VisibilityTimeout"]
     assert f"{STACK}-deadletterqueue" in queue["RedrivePolicy"]

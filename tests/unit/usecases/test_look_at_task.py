@@ -516,6 +516,22 @@ def test_an_unanswered_submission_is_never_repeated_where_repeats_are_billed() -
     assert (task.phase, task.error.code, task.error.charged) == (Phase.EXPIRED, "submission_outcome_unknown", "unknown")
 
 
+def test_the_end_of_a_task_does_not_hang_on_its_evidence() -> None:
+    world = World(promises=SILENT)
+    world.gateway.after_accepting = [LOST]
+    task_id = world.create().task.id
+    world.work_all()
+
+    def fail(boundary: str) -> None:
+        if boundary == "tasks.evidence":
+            raise KeyError(boundary)
+
+    world.hook = fail
+    world.live_on(2000)
+
+    assert world.task(task_id).phase is Phase.EXPIRED
+
+
 def test_an_unanswered_submission_is_not_repeated_after_the_upstream_forgets_keys() -> None:
     world = World()
     world.gateway.after_accepting = [LOST]

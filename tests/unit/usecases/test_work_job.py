@@ -398,6 +398,23 @@ def test_an_upstream_that_wants_to_be_left_alone_is_asked_for_a_fresh_url_no_ear
     assert (world.task(job.task_id).next_check_at or 0) >= asked_at + 900
 
 
+def test_an_error_that_no_code_expects_is_told_and_the_deadline_applies() -> None:
+    world = World()
+    job = handed_over(world)
+    world.downloads.serve(URL, OutputGone("404"))
+    world.gateway.looking = [KeyError("a bug")] * 100
+
+    first = world.work(job)
+    world.live_on(3600)
+
+    task = world.task(job.task_id)
+    assert (first.outcome, type(first.unforeseen)) == ("later", KeyError)
+    assert task.error is not None
+    assert (task.phase, task.error.charged) == (Phase.FAILED, "yes")
+    assert "KeyError" in task.error.message
+    assert "a bug" not in task.error.message
+
+
 def test_a_broken_connection_is_tried_again_later_until_the_deadline() -> None:
     world = World()
     job = handed_over(world)

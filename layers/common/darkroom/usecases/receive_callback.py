@@ -191,7 +191,7 @@ def _confirm(
     except UpstreamError as error:
         # What cannot be written down about a hint costs no second delivery.
         with suppress(StorageUnavailable):
-            return leave_alone(noted, error, clock=clock, tasks=tasks, admission=admission), None
+            noted = leave_alone(noted, error, clock=clock, tasks=tasks, admission=admission)
     return noted, None
 
 

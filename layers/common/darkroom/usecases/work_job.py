@@ -341,6 +341,7 @@ class _Asked:
     request_id: str | None = None
     raw: bytes = field(default=b"", repr=False)
     contradicts: bool = False
+    unforeseen: Exception | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -366,6 +367,10 @@ def _ask_for_fresh(task: Task, ask: _Asking) -> _Asked:
         fault = DownloadInterrupted(f"no fresh URL could be asked for: {error.message}")
         heed(task, error, admission=ask.admission)
         return _Asked(fault=fault, not_before=left_alone_until(error, clock=ask.clock))
+    except Exception as error:
+        # Contained here, so that the task meets its deadline. The job tells it.
+        fault = DownloadInterrupted(f"no fresh URL could be asked for: {type(error).__name__}")
+        return _Asked(fault=fault, unforeseen=error)
     if news.upstream_task_id not in (None, task.upstream_task_id):
         fault = DownloadInterrupted("asked for a fresh URL, the upstream answers about another task")
         return _Asked(fault=fault, request_id=news.request_id, raw=news.raw, contradicts=True)
@@ -408,7 +413,14 @@ def _give_up_or_wait(
         return Worked(outcome="nothing_to_do", task=task, downloads=stored.downloads)
     if outcome == "failed" and asked.raw:
         keep_evidence(task.id, asked.raw, source="poll", status=200, request_id=asked.request_id, now=now, tasks=tasks)
-    return Worked(outcome=outcome, task=after, downloads=stored.downloads, fault=str(fault), contradicts=asked.contradicts)
+    return Worked(
+        outcome=outcome,
+        task=after,
+        downloads=stored.downloads,
+        fault=str(fault),
+        contradicts=asked.contradicts,
+        unforeseen=asked.unforeseen,
+    )
 
 
 def _move_as_holder(task: Task, change: Callable[[Task], Task], *, tasks: Tasks) -> Task | None:

@@ -85,21 +85,21 @@ def _markdown(words: str) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]
 def _brackets(words: str, references: dict[str, str]) -> Iterator[tuple[int, bool, str]]:
     """What closes brackets and leads somewhere: where they were opened, whether it is an image, and its destination."""
     opened: deque[tuple[int, bool]] = deque(maxlen=_MAX_OPEN)
-    for token in _TOKEN.finditer(words):
-        if token["open"]:
-            opened.append((token.start(), token["open"] == "!["))
-        elif opened and words[token.start()] == "]":
+    for part in _TOKEN.finditer(words):
+        if part["open"]:
+            opened.append((part.start(), part["open"] == "!["))
+        elif opened and words[part.start()] == "]":
             begin, is_image = opened.pop()
-            if token.start("inline") >= 0:
-                yield begin, is_image, _destination(token)
-            elif references and (target := _referred(words, begin + 1 + is_image, token.start(), references)):
+            if part.start("inline") >= 0:
+                yield begin, is_image, _destination(part)
+            elif references and (target := _referred(words, begin + 1 + is_image, part.start(), references)):
                 yield begin, is_image, target
 
 
-def _destination(token: re.Match[str]) -> str:
-    if token.start("file") >= 0:
-        return token["file"].rstrip()
-    return _unescaped(token["plain"] or token["pointed"] or "")
+def _destination(part: re.Match[str]) -> str:
+    if part.start("file") >= 0:
+        return part["file"].rstrip()
+    return _unescaped(part["plain"] or part["pointed"] or "")
 
 
 def _referred(words: str, begin: int, end: int, references: dict[str, str]) -> str | None:
