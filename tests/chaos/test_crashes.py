@@ -8,8 +8,8 @@ from tests.support.memory import MemoryQueue
 from tests.support.stories import STORIES, Story
 from tests.support.world import World
 
-ONE_DEATH_OF = 8
-ONE_PAIR_OF = 900
+ONE_DEATH_OF = 24
+ONE_PAIR_OF = 2500
 by_name = pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
 
 

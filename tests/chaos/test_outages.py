@@ -23,31 +23,31 @@ by_name = pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name
 
 @by_name
 def test_a_fault_that_passes_changes_no_end(story: Story) -> None:
-    for trial in passing_faults(story, one_in=12):
+    for trial in passing_faults(story, one_in=36):
         trial.check()
 
 
 @by_name
 def test_a_service_that_fails_several_times_breaks_no_promise(story: Story) -> None:
-    for trial in short_outages(story, one_in=8):
+    for trial in short_outages(story, one_in=24):
         trial.check()
 
 
 @by_name
 def test_a_service_that_stays_away_for_hours_keeps_nothing_open_that_does_not_need_it(story: Story) -> None:
-    for trial in lasting_outages(story, seconds=4 * 3600, one_in=18):
+    for trial in lasting_outages(story, seconds=4 * 3600, one_in=48):
         trial.check()
 
 
 @by_name
 def test_an_error_that_no_code_expects_is_contained_wherever_it_is_raised(story: Story) -> None:
-    for trial in passing_surprises(story, one_in=18):
+    for trial in passing_surprises(story, one_in=48):
         trial.check()
 
 
 @by_name
 def test_what_raises_for_hours_keeps_nothing_open_that_does_not_need_it(story: Story) -> None:
-    for trial in lasting_outages(story, seconds=4 * 3600, one_in=27, fault=surprise_at):
+    for trial in lasting_outages(story, seconds=4 * 3600, one_in=48, fault=surprise_at):
         trial.check()
 
 

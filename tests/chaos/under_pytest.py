@@ -31,7 +31,7 @@ PARSERS = tuple(
         "adapters/upstreams/test_hiapi_look",
     )
 )
-ATTACKS = ("tests/security", *PARSERS)
+ATTACKS = ("tests/security", "tests/pipeline/test_openapi.py", *PARSERS)
 """What goes through the doors, and what makes up bytes for a parser of its own."""
 
 _EVERY = 50
