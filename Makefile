@@ -35,7 +35,7 @@ up: install  ## Keep the same stack running here until Ctrl-C
 test: .venv/.dev .venv-ministack/.installed  ## Test what a change is likely to break, with the coverage gate
 	$(PYTEST) --suite core --cov --cov-report=term-missing:skip-covered
 
-test-fast: .venv/.dev  ## Test within a minute: units, functions, contracts in memory and on moto
+test-fast: .venv/.dev  ## Test while you write: units, functions, contracts in memory and on moto
 	$(PYTEST) --suite fast
 
 test-rest: .venv/.dev install-tools  ## Run what `make test` leaves out: built layers, killed processes, made-up requests, tools
